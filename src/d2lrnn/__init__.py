@@ -1,0 +1,1 @@
+"""The helper package of d2lrnn, a book on recurrent neural networks."""

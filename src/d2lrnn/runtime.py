@@ -1,0 +1,72 @@
+"""Where the code runs and how it reports: the device, the seed, the progress bar."""
+
+import random
+import sys
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+
+def default_device():
+    """The device to train on: a CUDA GPU where there is one, else Apple's MPS, else the CPU.
+
+    Returns:
+        torch.device
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def seed_everything(seed=0):
+    """Seed Python, NumPy and torch, and return a CPU generator with the same seed.
+
+    Draw random numbers from the returned generator, on the CPU, and move them to the
+    device afterwards: then they are the same on every machine.
+
+    Args:
+        seed: a non-negative int.
+
+    Returns:
+        torch.Generator on the CPU.
+
+    Raises:
+        ValueError: the seed is not a non-negative integer.
+    """
+    if not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed must be an integer of at least 0, not {seed!r}")
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+def progress(iterable, description="", enabled=None):
+    """Wrap an iterable in a progress bar that leaves nothing behind in a notebook's saved outputs.
+
+    The bar shows in a terminal, in JupyterLab and in Colab. It is silent when nobody watches:
+    when the output is a file or a pipe, and while `make refresh` or nbval runs the notebooks.
+
+    Args:
+        iterable: what to loop over.
+        description: a short text before the bar.
+        enabled: True or False to decide it yourself.
+
+    Returns:
+        an iterable over the same items.
+    """
+    if enabled is None:
+        enabled = _someone_watches()
+    return tqdm(iterable, desc=description, disable=not enabled, leave=False)
+
+
+def _someone_watches():
+    import os
+
+    if os.environ.get("D2LRNN_QUIET"):
+        return False
+    in_notebook = "ipykernel" in sys.modules
+    return in_notebook or sys.stderr.isatty()
