@@ -1,0 +1,114 @@
+"""From one long text to minibatches of short sequences."""
+
+import numpy as np
+import torch
+
+
+def random_batches(ids, batch_size, num_steps, generator=None):
+    """Cut a text into windows and draw minibatches of them in random order.
+
+    A random number of tokens (0 … T−1) is dropped from the start, so that each epoch cuts
+    elsewhere. The rest is cut into windows of T tokens that do not overlap, and they are shuffled
+    into full minibatches. At most one minibatch of windows and one window's end are left out.
+    The windows of a batch say nothing about those of the next: start each batch from a zero state.
+
+    Args:
+        ids: (N,) integer tensor or list of ints, N at least B·T + 1.
+        batch_size: B, the number of sequences in a minibatch.
+        num_steps: T, the number of tokens in a sequence.
+        generator: torch.Generator on the CPU; None takes torch's global one.
+
+    Returns:
+        iterator of (X, Y), both (B, T) long; Y holds the token after each token of X.
+
+    Raises:
+        TypeError: ids, batch_size or num_steps are not integers.
+        ValueError: ids is empty, not 1-D, negative somewhere, or too short for one minibatch;
+            batch_size or num_steps is below 1.
+    """
+    ids, starts = _window_starts(ids, batch_size, num_steps, generator)
+    shuffled = starts[torch.randperm(len(starts), generator=generator)]
+    num_batches = len(starts) // batch_size
+    return _batches(ids, shuffled[: num_batches * batch_size].view(num_batches, batch_size), num_steps)
+
+
+def sequential_batches(ids, batch_size, num_steps, generator=None):
+    """Cut a text into B long rows and walk along all of them at once, T tokens a step.
+
+    A random number of tokens (0 … T−1) is dropped from the start, so that each epoch cuts
+    elsewhere. Row i of each minibatch goes on where row i of the one before stopped: the
+    state after a batch can be passed to the next (and its gradient cut).
+
+    Args:
+        ids: (N,) integer tensor or list of ints, N at least B·T + 1.
+        batch_size: B, the number of rows.
+        num_steps: T, the number of tokens of a row in one minibatch.
+        generator: torch.Generator on the CPU; None takes torch's global one.
+
+    Returns:
+        iterator of (X, Y), both (B, T) long; Y holds the token after each token of X.
+
+    Raises:
+        TypeError: ids, batch_size or num_steps are not integers.
+        ValueError: ids is empty, not 1-D, negative somewhere, or too short for one minibatch;
+            batch_size or num_steps is below 1.
+    """
+    ids, starts = _window_starts(ids, batch_size, num_steps, generator)
+    num_batches = len(starts) // batch_size
+    rows = starts[: batch_size * num_batches].view(batch_size, num_batches)
+    return _batches(ids, rows.T, num_steps)
+
+
+def as_ids(ids):
+    """Check token ids and make them a tensor.
+
+    Args:
+        ids: 1-D integer tensor, integer array or list of ints.
+
+    Returns:
+        (N,) long tensor, on the device of ids.
+
+    Raises:
+        TypeError: ids are not integers.
+        ValueError: ids is empty, not 1-D, or negative somewhere.
+    """
+    if len(ids) == 0:
+        raise ValueError("ids is empty: pass at least one token id")
+    if not isinstance(ids, torch.Tensor):
+        array = np.asarray(ids)
+        if array.dtype.kind not in "iu":
+            raise TypeError("ids must be integers: turn tokens into ids with vocab.to_ids(tokens)")
+        ids = torch.from_numpy(array.astype(np.int64))
+    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+        raise TypeError(f"ids must be integers, not {ids.dtype}")
+    if ids.dim() != 1:
+        raise ValueError(f"ids must be 1-D, one long text, not of shape {tuple(ids.shape)}")
+    if ids.min() < 0:
+        raise ValueError(f"ids must not be negative, but one is {ids.min()}")
+    return ids.long()
+
+
+def _window_starts(ids, batch_size, num_steps, generator):
+    ids = as_ids(ids)
+    for name, value in {"batch_size": batch_size, "num_steps": num_steps}.items():
+        if not isinstance(value, int):
+            raise TypeError(f"{name} must be an int, not {value!r}")
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+    needed = batch_size * num_steps + 1
+    if len(ids) < needed:
+        raise ValueError(
+            f"one batch of {batch_size} sequences of {num_steps} steps needs {needed} tokens, but there are "
+            f"{len(ids)}: use a longer text, a smaller batch_size or a smaller num_steps"
+        )
+    # A text hardly longer than one batch keeps enough tokens for it.
+    largest_offset = min(num_steps - 1, len(ids) - needed)
+    offset = int(torch.randint(largest_offset + 1, (), generator=generator))
+    num_windows = (len(ids) - 1 - offset) // num_steps
+    return ids, offset + num_steps * torch.arange(num_windows)
+
+
+def _batches(ids, starts, num_steps):
+    for batch in starts:
+        inputs = (batch[:, None] + torch.arange(num_steps)).to(ids.device)
+        yield ids[inputs], ids[inputs + 1]

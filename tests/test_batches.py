@@ -1,0 +1,118 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from d2lrnn.batches import as_ids, random_batches, sequential_batches
+
+both = pytest.mark.parametrize("batches", [random_batches, sequential_batches])
+sizes = given(st.integers(1, 5), st.integers(1, 7), st.integers(0, 60), st.integers(0, 99))
+
+
+def draw(batches, num_tokens, batch_size, num_steps, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return list(batches(torch.arange(num_tokens), batch_size, num_steps, generator=generator))
+
+
+@both
+@sizes
+@settings(deadline=None)
+def test_windows(batches, batch_size, num_steps, extra, seed):
+    num_tokens = batch_size * num_steps + 1 + extra
+    drawn = draw(batches, num_tokens, batch_size, num_steps, seed)
+    for X, Y in drawn:
+        assert X.shape == Y.shape == (batch_size, num_steps)
+        assert X.dtype == Y.dtype == torch.long
+        assert torch.equal(Y, X + 1)  # on 0, 1, 2 … the next token is one more
+        assert torch.equal(X - X[:, :1], torch.arange(num_steps).expand_as(X))
+    used = torch.cat([X.flatten() for X, _ in drawn])
+    assert len(used.unique()) == len(used)
+    assert used.min() >= 0 and used.max() <= num_tokens - 2
+    # Lost: the offset, the end that fills no window, the windows that fill no batch.
+    lost = num_tokens - 1 - len(used)
+    assert lost <= (num_steps - 1) + (num_steps - 1) + (batch_size - 1) * num_steps
+
+
+@both
+@sizes
+@settings(deadline=None)
+def test_the_generator_decides(batches, batch_size, num_steps, extra, seed):
+    num_tokens = batch_size * num_steps + 1 + extra
+    first, second = (draw(batches, num_tokens, batch_size, num_steps, seed) for _ in range(2))
+    assert len(first) == len(second) >= 1
+    assert all(torch.equal(X, X2) for (X, _), (X2, _) in zip(first, second, strict=True))
+
+
+@sizes
+@settings(deadline=None)
+def test_sequential_rows_continue(batch_size, num_steps, extra, seed):
+    drawn = draw(sequential_batches, batch_size * num_steps + 1 + extra, batch_size, num_steps, seed)
+    for (_, Y), (X, _) in zip(drawn, drawn[1:], strict=False):
+        assert torch.equal(X[:, 0], Y[:, -1])
+    rows = torch.cat([X for X, _ in drawn], dim=1)
+    first = rows[0, 0]
+    assert first < num_steps
+    assert torch.equal(rows.flatten(), torch.arange(rows.numel()) + first)
+
+
+@both
+def test_every_offset_is_drawn(batches):
+    starts = [min(int(X.min()) for X, _ in draw(batches, 41, 2, 4, seed)) for seed in range(60)]
+    # With random batches the first window may be among those left out.
+    assert {0, 1, 2, 3} <= set(starts)
+    assert batches is random_batches or set(starts) == {0, 1, 2, 3}
+
+
+def test_random_batches_are_shuffled():
+    orders = {tuple(int(x) for X, _ in draw(random_batches, 41, 2, 4, seed) for x in X[:, 0]) for seed in range(20)}
+    assert len(orders) > 15
+    assert any(list(order) != sorted(order) for order in orders)
+
+
+def test_sequential_on_thirty_numbers():
+    (X_1, Y_1), (X_2, _) = draw(sequential_batches, 30, 2, 5, seed=0)
+    start = X_1[0, 0]
+    assert (X_1 - start).tolist() == [[0, 1, 2, 3, 4], [10, 11, 12, 13, 14]]
+    assert (Y_1 - start).tolist() == [[1, 2, 3, 4, 5], [11, 12, 13, 14, 15]]
+    assert (X_2 - start).tolist() == [[5, 6, 7, 8, 9], [15, 16, 17, 18, 19]]
+
+
+@both
+def test_lists_and_small_integers(batches):
+    for ids in ([1, 2, 3], torch.tensor([1, 2, 3], dtype=torch.int32)):
+        X, Y = next(batches(ids, 1, 2))
+        assert X.tolist() == [[1, 2]] and Y.tolist() == [[2, 3]] and Y.dtype == torch.long
+
+
+@both
+def test_a_batch_can_be_changed_without_changing_the_text(batches):
+    ids = torch.arange(9)
+    X, Y = next(batches(ids, 2, 4))
+    X.zero_(), Y.view(-1).zero_()
+    assert torch.equal(ids, torch.arange(9))
+
+
+@both
+@pytest.mark.parametrize(
+    "ids, batch_size, num_steps, error, words",
+    [
+        ([], 1, 1, ValueError, "empty"),
+        (torch.arange(10), 2, 5, ValueError, "needs 11 tokens, but there are 10.*smaller"),
+        (torch.arange(10), 0, 5, ValueError, "batch_size must be at least 1"),
+        (torch.arange(10), 2, 0, ValueError, "num_steps must be at least 1"),
+        (torch.arange(10), 2.0, 2, TypeError, "batch_size must be an int"),
+        (torch.arange(10.0), 2, 2, TypeError, "integers"),
+        (torch.ones(10, dtype=torch.bool), 2, 2, TypeError, "integers"),
+        (["a", "b", "c"], 1, 1, TypeError, "to_ids"),
+        (torch.zeros(5, 5, dtype=torch.long), 1, 1, ValueError, "1-D"),
+        ([1, -2, 3], 1, 1, ValueError, "negative"),
+    ],
+)
+def test_errors_come_at_the_call(batches, ids, batch_size, num_steps, error, words):
+    with pytest.raises(error, match=words):
+        batches(ids, batch_size, num_steps)
+
+
+def test_as_ids():
+    assert as_ids(range(3)).tolist() == [0, 1, 2]
+    assert as_ids(torch.tensor([4])).dtype == torch.long
