@@ -1,0 +1,210 @@
+// Draws an explorable figure: native controls, SVG panels, and a sentence that says what is shown.
+// The numbers come from explore.py; this file computes none.
+
+const STYLE = `
+.explorable { margin: 1rem 0; padding: .9rem 1rem; border: 1px solid color-mix(in srgb, currentColor 22%, transparent);
+  border-radius: 8px; color: var(--pst-color-text-base, var(--jp-content-font-color1, inherit)); font: 15px/1.4 system-ui, sans-serif; }
+.explorable-controls { display: flex; flex-wrap: wrap; gap: .5rem 1.6rem; }
+.explorable-controls label { flex: 1 1 12rem; max-width: 22rem; margin: 0; }
+.explorable-controls output { float: right; font-variant-numeric: tabular-nums; font-weight: 600; }
+.explorable-controls input, .explorable-controls select { display: block; width: 100%; margin: .3rem 0 0; accent-color: #2b7fd4;
+  min-height: 1.6rem; font: inherit; }
+.explorable-controls select { color: inherit; background: transparent; border: 1px solid color-mix(in srgb, currentColor 40%, transparent);
+  border-radius: 4px; padding: .1rem .3rem; }
+.explorable-controls option { color: #222; background: #fff; }
+.explorable-controls :focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
+.explorable-panels { display: flex; flex-wrap: wrap; gap: .5rem; margin-top: .6rem; }
+.explorable-panels svg { display: block; overflow: visible; touch-action: pan-y; }
+.explorable text { fill: currentColor; font-size: 12px; }
+.explorable .tick { opacity: .75; } .explorable .title { font-weight: 600; font-size: 13px; }
+.explorable .grid { stroke: currentColor; opacity: .13; } .explorable .guide { stroke: currentColor; opacity: .4; }
+.explorable-text { min-height: 2.8em; margin: .5rem 0 0 !important; }
+`;
+
+const element = (tag, attributes = {}, text = "") => {
+  const svg = ["svg", "g", "line", "path", "circle", "rect", "text"].includes(tag);
+  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== "") node.textContent = text;
+  return node;
+};
+
+// A scale maps a value to a pixel; it remembers both ends so that a reader of the page can map back.
+function scale(kind, [low, high], [from, to]) {
+  const place = kind === "log" ? Math.log10 : (v) => v;
+  const map = (v) => from + ((place(v) - place(low)) / (place(high) - place(low))) * (to - from);
+  map.shows = (v) => v !== null && (kind !== "log" || v > 0);
+  map.ticks = kind === "log" ? logTicks(low, high) : linearTicks(low, high, Math.abs(to - from));
+  return map;
+}
+
+function linearTicks(low, high, pixels) {
+  const rough = (high - low) / Math.max(2, Math.min(6, pixels / 55));
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
+  const ticks = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) ticks.push(i * step);
+  return ticks;
+}
+
+function logTicks(low, high) {
+  const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
+  if (last - first < 1) return linearTicks(low, high, 200).filter((v) => v > 0);
+  const every = Math.ceil((last - first) / 6);
+  return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, i) => 10 ** (first + i * every));
+}
+
+const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+function tickText(value) {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) {
+    const power = Math.floor(Math.log10(size) + 1e-9);
+    const digits = +(value / 10 ** power).toPrecision(3);
+    const exponent = [...String(power)].map((c) => SUPERSCRIPT[c]).join("");
+    return (digits === 1 ? "" : `${digits}·`) + `10${exponent}`;
+  }
+  return String(+value.toPrecision(4)).replace("-", "−");
+}
+
+// Moves labels apart where they would overlap, and keeps them inside the panel.
+function spread(labels, low, high, gap = 14) {
+  labels.sort((a, b) => a.y - b.y);
+  labels.forEach((label, i) => { label.y = Math.max(label.y, i ? labels[i - 1].y + gap : low); });
+  for (let i = labels.length - 1; i >= 0; i--)
+    labels[i].y = Math.min(labels[i].y, i < labels.length - 1 ? labels[i + 1].y - gap : high);
+}
+
+function drawPanel(svg, panel, marks, width) {
+  const height = panel.equal ? Math.min(width, 300) : Math.max(190, Math.min(300, width * 0.55));
+  const longest = Math.max(0, ...marks.filter((m) => m.kind !== "bars").map((m) => m.label.length));
+  const left = 52, right = width - (longest ? 12 + longest * 6.6 : 10), top = panel.title ? 36 : 20, bottom = height - 40;
+  svg.replaceChildren();
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("width", width);
+  svg.setAttribute("height", height);
+  const add = (tag, attributes, text) => svg.appendChild(element(tag, attributes, text));
+
+  const categories = marks.find((m) => m.kind === "bars")?.x;
+  let xlim = categories ? [-0.5, categories.length - 0.5] : panel.xlim, ylim = panel.ylim;
+  if (panel.equal) {
+    const unit = Math.min((right - left) / (xlim[1] - xlim[0]), (bottom - top) / (ylim[1] - ylim[0]));
+    const around = ([low, high], pixels) => [(low + high - pixels / unit) / 2, (low + high + pixels / unit) / 2];
+    [xlim, ylim] = [around(xlim, right - left), around(ylim, bottom - top)];
+  }
+  const x = scale(categories ? "linear" : panel.xscale, xlim, [left, right]);
+  const y = scale(panel.yscale, ylim, [bottom, top]);
+  svg.dataset.x = JSON.stringify([...xlim, left, right, panel.xscale]);
+  svg.dataset.y = JSON.stringify([...ylim, bottom, top, panel.yscale]);
+
+  for (const v of y.ticks) {
+    add("line", { class: "grid", x1: left, x2: right, y1: y(v), y2: y(v) });
+    add("text", { class: "tick", x: left - 6, y: y(v) + 4, "text-anchor": "end" }, tickText(v));
+  }
+  const xTicks = categories ? categories.map((text, i) => [i, text]) : x.ticks.map((v) => [v, tickText(v)]);
+  for (const [v, text] of xTicks) {
+    add("line", { class: "grid", x1: x(v), x2: x(v), y1: bottom, y2: bottom + 4 });
+    add("text", { class: "tick", x: x(v), y: bottom + 17, "text-anchor": "middle" }, text);
+  }
+  add("text", { x: (left + right) / 2, y: height - 4, "text-anchor": "middle" }, panel.xlabel);
+  add("text", { x: 4, y: top - 9 }, panel.ylabel);
+  add("text", { class: "title", x: 4, y: 12 }, panel.title);
+
+  const clip = (v) => Math.max(top, Math.min(bottom, v));
+  const labels = [];
+  for (const mark of marks) {
+    const points = mark.x.map((v, i) => [categories ? i : v, mark.y[i]]).filter(([a, b]) => x.shows(a) && y.shows(b));
+    if (!points.length) continue;
+    const pixels = points.map(([a, b]) => [x(a), clip(y(b))]);
+    const group = add("g", { class: "mark", "data-label": mark.label });
+    if (mark.kind === "line") {
+      const d = pixels.map(([a, b], i) => `${i ? "L" : "M"}${a.toFixed(2)} ${b.toFixed(2)}`).join("");
+      group.append(element("path", { d, fill: "none", stroke: mark.color, "stroke-width": mark.dashed ? 1.5 : 2.5,
+        "stroke-dasharray": mark.dashed ? "5 4" : "none", "stroke-linejoin": "round" }));
+    } else if (mark.kind === "dots") {
+      for (const [a, b] of pixels) group.append(element("circle", { cx: a, cy: b, r: 4, fill: mark.color }));
+    } else {
+      const base = y(panel.yscale === "log" ? ylim[0] : 0), half = (x(1) - x(0)) * 0.4;
+      for (const [a, b] of pixels)
+        group.append(element("rect", { x: a - half, width: 2 * half, y: Math.min(b, base), height: Math.abs(base - b), fill: mark.color }));
+    }
+    const [endX, endY] = pixels[pixels.length - 1];
+    if (mark.kind !== "bars" && mark.label) labels.push({ x: mark.kind === "dots" ? endX + 8 : Math.min(endX, right) + 6, y: endY, mark });
+  }
+  spread(labels, top + 4, bottom);
+  for (const { x: at, y: height, mark } of labels)
+    add("text", { x: at, y: height + 4, style: `fill: ${mark.color}; font-weight: 600` }, mark.label);
+
+  addReadout(svg, marks.filter((m) => m.kind === "line"), x, y, { left, right, top, bottom });
+}
+
+// Under the pointer: a guide at the nearest x, and each line's value there.
+function addReadout(svg, lines, x, y, box) {
+  if (!lines.length) return;
+  const guide = svg.appendChild(element("line", { class: "guide", y1: box.top, y2: box.bottom, visibility: "hidden" }));
+  const readout = svg.appendChild(element("g", { visibility: "hidden" }));
+  svg.onpointerleave = () => [guide, readout].forEach((node) => node.setAttribute("visibility", "hidden"));
+  svg.onpointermove = (event) => {
+    const at = (event.clientX - svg.getBoundingClientRect().left) * (svg.viewBox.baseVal.width / svg.getBoundingClientRect().width);
+    const shown = lines[0].x.filter(x.shows);
+    if (!shown.length || at < box.left - 4 || at > box.right + 4) return svg.onpointerleave();
+    const nearest = shown.reduce((best, v) => (Math.abs(x(v) - at) < Math.abs(x(best) - at) ? v : best));
+    const rows = lines.map((m) => [m, m.y[m.x.indexOf(nearest)]]).filter(([, v]) => v !== undefined && v !== null);
+    [guide, readout].forEach((node) => node.setAttribute("visibility", "visible"));
+    guide.setAttribute("x1", x(nearest));
+    guide.setAttribute("x2", x(nearest));
+    const beyond = x(nearest) > (box.left + box.right) / 2;
+    readout.replaceChildren(...[[null, `at ${tickText(nearest)}`], ...rows].map(([mark, value], i) =>
+      element("text", { x: x(nearest) + (beyond ? -8 : 8), y: box.top + 12 + 15 * i, "text-anchor": beyond ? "end" : "start",
+        style: `paint-order: stroke; stroke: var(--pst-color-background, var(--jp-layout-color0, Canvas)); stroke-width: 4px; ${mark ? `fill: ${mark.color}` : ""}` },
+        mark ? `${mark.label || "value"} ${tickText(value)}` : value)));
+  };
+}
+
+function render({ model, el }) {
+  const data = model.get("data");
+  const at = data.controls.map((control) => control.start);
+  const figure = element("figure", { class: "explorable", "data-name": data.name });
+  const controls = figure.appendChild(element("div", { class: "explorable-controls" }));
+  const panels = figure.appendChild(element("div", { class: "explorable-panels" }));
+  const svgs = data.panels.map(() => panels.appendChild(element("svg", { role: "img" })));
+  const text = figure.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
+
+  function draw() {
+    const index = at.reduce((total, i, c) => total * data.controls[c].values.length + i, 0);
+    const frame = data.frames[index];
+    const gap = 8, room = panels.clientWidth || 640;
+    const columns = room < 560 ? 1 : svgs.length;
+    svgs.forEach((svg, i) => {
+      const marks = frame.panels[i].map(([style, x, y]) => ({ ...data.styles[style], x: data.arrays[x], y: data.arrays[y] }));
+      drawPanel(svg, data.panels[i], marks, Math.floor((room - gap * (columns - 1)) / columns));
+      svg.setAttribute("aria-label", `${data.panels[i].title || data.panels[i].ylabel}. ${frame.text}`);
+    });
+    text.textContent = frame.text;
+  }
+
+  data.controls.forEach((control, c) => {
+    const label = controls.appendChild(element("label"));
+    label.append(element("span", {}, control.label));
+    const shown = label.appendChild(element("output"));
+    const input = control.menu ? element("select") : element("input", { type: "range", min: 0, max: control.values.length - 1, step: 1 });
+    if (control.menu) control.values.forEach((value, i) => input.append(element("option", { value: i }, value)));
+    label.append(input);
+    input.value = at[c];
+    const update = () => {
+      at[c] = Number(input.value);
+      if (!control.menu) shown.textContent = control.values[at[c]];
+      input.setAttribute("aria-valuetext", control.values[at[c]]);
+    };
+    input.addEventListener("input", () => { update(); draw(); });
+    update();
+  });
+
+  el.append(element("style", {}, STYLE), figure);
+  let width = 0;
+  const observer = new ResizeObserver(() => { if (panels.clientWidth !== width) { width = panels.clientWidth; draw(); } });
+  observer.observe(panels);
+  draw();
+  return () => observer.disconnect();
+}
+
+export default { render };

@@ -1,0 +1,90 @@
+import json
+
+import pytest
+import torch
+
+from d2lrnn.explore import Bars, Control, Dots, Explorable, Line, Panel, tabulate
+
+PANEL = Panel("x", "y")
+
+
+ONE = {"k": Control("k", [1])}
+
+
+def power(w, base="half"):
+    x = torch.arange(5)
+    return f"w is {w}", [[Line("w^x", x, w ** x.double(), "#000"), Dots("one", [0], [1], "#111")]]
+
+
+def controls():
+    return {"w": Control("weight", [0.5, 1, 2], start=1), "base": Control("base", ["half", "whole"])}
+
+
+def marks_of(data, index):
+    """A frame's marks as the page script reads them: (style, x, y)."""
+    frame = data["frames"][index]
+    return [[(data["styles"][s], data["arrays"][x], data["arrays"][y]) for s, x, y in panel] for panel in frame["panels"]]
+
+
+def test_frames_are_in_the_order_of_the_controls_with_the_last_one_fastest():
+    data = tabulate("power", power, controls(), [PANEL])
+    assert [frame["text"] for frame in data["frames"]] == ["w is 0.5"] * 2 + ["w is 1"] * 2 + ["w is 2"] * 2
+    (style, x, y), (dots, _, _) = marks_of(data, 4)[0]
+    assert (style["kind"], style["label"], dots["kind"]) == ("line", "w^x", "dots")
+    assert (x, y) == ([0, 1, 2, 3, 4], [1, 2, 4, 8, 16])
+
+
+def test_controls_keep_their_start_and_texts_become_a_menu():
+    slider, menu = tabulate("power", power, controls(), [PANEL])["controls"]
+    assert slider == {"label": "weight", "values": ["0.5", "1", "2"], "menu": False, "start": 1}
+    assert menu["menu"] and menu["start"] == 0
+
+
+def test_equal_arrays_are_kept_once():
+    data = tabulate("power", power, controls(), [PANEL])
+    assert len(data["arrays"]) == len({tuple(array) for array in data["arrays"]}) == 6
+
+
+def test_numbers_have_three_digits_and_what_is_not_finite_becomes_a_gap():
+    line = Line("", [12345, 2, 3], [1.23456, float("nan"), float("inf")], "#000")
+    data = tabulate("rounded", lambda k: ("", [[line]]), ONE, [PANEL])
+    assert marks_of(data, 0)[0][0][1:] == ([12340, 2, 3], [1.23, None, None])
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+
+
+def test_limits_hold_all_frames_and_a_log_axis_ignores_zero():
+    def frame(k):
+        line = Line("", [0, 1], [0, k], "#000")
+        return "", [[line], [line], [Bars("", ["a", "b"], [k, k], "#000")]]
+
+    data = tabulate("limits", frame, {"k": Control("k", [2, 5])}, [PANEL, Panel("x", "y", yscale="log"), PANEL])
+    assert [panel["ylim"] for panel in data["panels"]] == [[0, 5], [2, 5], [0, 5]]
+    assert data["panels"][0]["xlim"] == [0, 1]
+
+
+def test_given_limits_are_kept():
+    data = tabulate("power", power, controls(), [Panel("x", "y", ylim=(-1, 99))])
+    assert data["panels"][0]["ylim"] == [-1, 99]
+
+
+@pytest.mark.parametrize(
+    ("frame", "given", "panels", "message"),
+    [
+        (power, {}, [PANEL], "at least one control"),
+        (power, controls(), [], "at least one control and one panel"),
+        (power, controls(), [PANEL, PANEL], "1 lists of marks for 2 panels"),
+        (power, {**controls(), "w": Control("weight", [1, 2], start=3)}, [PANEL], "'weight' starts at 3"),
+        (lambda k: ("", [[Line("a", [1, 2], [1], "#000")]]), ONE, [PANEL], "2 x values and 1 y"),
+        (lambda k: ("", [[Line("a", range(9000), torch.rand(9000), "#000")]]), ONE, [PANEL], "more than 60,000"),
+    ],
+)
+def test_bad_input_is_refused_with_the_reason(frame, given, panels, message):
+    with pytest.raises(ValueError, match=message):
+        tabulate("bad", frame, given, panels)
+
+
+def test_the_widget_has_a_short_constant_repr_and_carries_its_own_script():
+    widget = Explorable("power", power, controls(), [PANEL])
+    assert repr(widget) == "Explorable('power')"
+    assert "export default { render }" in widget._esm
+    assert widget.data["name"] == "power"
