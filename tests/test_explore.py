@@ -22,8 +22,8 @@ def controls():
 
 def marks_of(data, index):
     """A frame's marks as the page script reads them: (style, x, y)."""
-    frame = data["frames"][index]
-    return [[(data["styles"][s], data["arrays"][x], data["arrays"][y]) for s, x, y in panel] for panel in frame["panels"]]
+    styles, arrays = data["styles"], data["arrays"]
+    return [[(styles[s], arrays[x], arrays[y]) for s, x, y in panel] for panel in data["frames"][index]["panels"]]
 
 
 def test_frames_are_in_the_order_of_the_controls_with_the_last_one_fastest():

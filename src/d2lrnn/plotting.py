@@ -51,18 +51,17 @@ def label_lines(ax, gap=0.055):
     if not lines:
         raise ValueError("no line has a label: pass label=… to ax.plot before calling label_lines")
     to_axes = ax.transData + ax.transAxes.inverted()
-    ends = sorted((to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1], i) for i, line in enumerate(lines))
+    ends = [(*to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1])), line) for line in lines]
     height = -gap
-    for y, i in ends:
+    for x, y, line in sorted(ends, key=lambda end: end[1]):
         height = max(y, height + gap)
-        x = to_axes.transform((lines[i].get_xdata()[-1], lines[i].get_ydata()[-1]))[0]
         ax.annotate(
-            lines[i].get_label(),
+            line.get_label(),
             xy=(x, height),
             xycoords="axes fraction",
             xytext=(6, 0),
             textcoords="offset points",
-            color=lines[i].get_color(),
+            color=line.get_color(),
             va="center",
             annotation_clip=False,
         )

@@ -7,6 +7,7 @@ nothing is. It lives in `chapter_NN.py` beside this file and is registered under
 import importlib
 import pkgutil
 import traceback
+from pathlib import Path
 
 import torch
 
@@ -32,7 +33,7 @@ def check(name, answer):
 
     Args:
         name: the exercise, for example `"03.perplexity"`.
-        answer: what the exercise asks for: a number, a tensor, a text or a function. `...` or None means not answered yet.
+        answer: what the exercise asks for: a number, a tensor, a text or a function. `...` or None: not answered yet.
 
     Raises:
         ValueError: there is no exercise of that name.
@@ -68,7 +69,7 @@ def call(function, *arguments):
 
 
 def close(answer, expected, tolerance=1e-6):
-    """Whether two numbers or tensors have the same shape and agree to `tolerance` (absolute, or relative where larger)."""
+    """Whether two numbers or tensors have the same shape and agree to `tolerance`, absolute or relative."""
     answer = torch.as_tensor(answer, dtype=torch.float64)
     expected = torch.as_tensor(expected, dtype=torch.float64)
     return answer.shape == expected.shape and torch.allclose(answer, expected, rtol=tolerance, atol=tolerance)
@@ -76,7 +77,8 @@ def close(answer, expected, tolerance=1e-6):
 
 def _where(error):
     """The line of the reader's own code that failed, if the error came from there."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "d2lrnn/exercises" not in f.filename.replace("\\", "/")]
+    here = str(Path(__file__).parent)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(here)]
     return f" (in: {frames[0].line})" if frames and frames[0].line else ""
 
 
