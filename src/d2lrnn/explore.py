@@ -167,7 +167,7 @@ def _control_data(name, control):
 def _frame_indices(name, text, marks_by_panel, num_panels, arrays, styles):
     """A frame as indices into the shared tables of arrays and styles."""
     if len(marks_by_panel) != num_panels:
-        raise ValueError(f"explorable {name!r}: frame gave {len(marks_by_panel)} lists of marks for {num_panels} panels")
+        raise ValueError(f"explorable {name!r}: {len(marks_by_panel)} lists of marks for {num_panels} panels")
 
     def index(table, key):
         return table.setdefault(key, len(table))
