@@ -1,0 +1,58 @@
+# `make` lists what can be made. Everything runs in .venv, which `make` sets up by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+NOTEBOOKS ?= book
+QUIET := OMP_NUM_THREADS=1 D2LRNN_QUIET=1 PYTHONHASHSEED=0
+
+.DEFAULT_GOAL := help
+.PHONY: help book test serve lab refresh test-site bench clean
+
+help:
+	@echo "make book       build the site in _build/html (the first time this installs everything into .venv)"
+	@echo "make test       unit tests, every notebook run again and compared, the repository's own checks"
+	@echo "make serve      the site on http://127.0.0.1:8000 (PORT=... for another port)"
+	@echo "make lab        open the notebooks in JupyterLab"
+	@echo "make refresh    run the notebooks and save their outputs (NOTEBOOKS=book/01_sequence_models.ipynb for one)"
+	@echo "make test-site  drive the built site in Chromium"
+	@echo "make bench      measure what the book claims about speed"
+	@echo "make clean      remove what was built (.venv stays)"
+	@echo "PYTHON=python3.12 chooses the Python that .venv is made with."
+
+# The stamp is newer than both files as long as nothing has to be installed.
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "d2lrnn needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Choose another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
+	  echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# After a failed build the page cache goes: otherwise a second run would not repeat its warnings.
+book: $(INSTALLED)
+	@$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	@echo "Open _build/html/index.html"
+
+test: $(INSTALLED)
+	$(QUIET) $(BIN)/python -m pytest --nbval --nbval-cell-timeout=120 -n 2 --dist loadscope --ignore=tests/site tests book
+
+serve: book
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(or $(PORT),8000)
+
+lab: $(INSTALLED)
+	$(BIN)/jupyter lab book
+
+refresh: $(INSTALLED)
+	$(QUIET) $(BIN)/python tools/refresh.py $(NOTEBOOKS)
+
+test-site: book
+	$(BIN)/python -m pytest -m site tests/site
+
+bench: $(INSTALLED)
+	@for script in benchmarks/*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+// Brings the widgets saved in a page to life with no kernel and no network.
+// An explorable figure carries its own JavaScript (`_esm`) and data in its saved state. It gets a
+// model that lives in the page. Any other widget needs a kernel: the page shows its last picture.
+(() => {
+  const tags = (kind) => document.querySelectorAll(`script[type="application/vnd.jupyter.widget-${kind}+json"]`);
+  const saved = Object.assign({}, ...[...tags("state")].map((tag) => JSON.parse(tag.textContent).state));
+
+  function pageModel(state) {
+    const values = { ...state };
+    const listeners = {};
+    return {
+      get: (name) => values[name],
+      set(name, value) {
+        values[name] = value;
+        for (const call of listeners[`change:${name}`] ?? []) call();
+      },
+      on: (event, call) => (listeners[event] ??= []).push(call),
+      off: (event, call) => (listeners[event] = call ? (listeners[event] ?? []).filter((c) => c !== call) : []),
+      save_changes() {},
+    };
+  }
+
+  async function showExplorable(state, el) {
+    const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
+    const module = await import(url);
+    URL.revokeObjectURL(url);
+    if (state._css) el.append(Object.assign(document.createElement("style"), { textContent: state._css }));
+    await module.default.render({ model: pageModel(state), el });
+  }
+
+  function pictures(id) {
+    const { state } = saved[id] ?? { state: {} };
+    const own = state._model_name === "HTMLModel" ? [state.value] : [];
+    return own.concat(...(state.children ?? []).map((child) => pictures(child.replace("IPY_MODEL_", ""))));
+  }
+
+  function showNote(id, el) {
+    const colab = document.querySelector('a[href^="https://colab.research.google.com"]');
+    const where = colab ? `<a href="${colab.href}">open the notebook in Colab</a>` : "open the notebook in Colab";
+    el.innerHTML = `${pictures(id).join("")}<p class="lab-note">This lab needs a kernel: ${where} or run it locally.</p>`;
+  }
+
+  for (const tag of tags("view")) {
+    const id = JSON.parse(tag.textContent).model_id;
+    const el = Object.assign(document.createElement("div"), { className: "page-widget" });
+    tag.after(el);
+    const state = saved[id]?.state ?? {};
+    if (state._esm) showExplorable(state, el).catch((error) => console.error(error));
+    else showNote(id, el);
+  }
+})();
