@@ -20,6 +20,8 @@ def perplexity(log_probs):
     Raises:
         ValueError: no tokens, a NaN, or a log-probability above 0.
     """
+    if isinstance(log_probs, torch.Tensor):
+        log_probs = log_probs.detach().cpu()  # Apple's MPS has no float64
     log_probs = torch.as_tensor(log_probs, dtype=torch.float64).flatten()
     if log_probs.numel() == 0:
         raise ValueError("perplexity needs at least one token: log_probs is empty")

@@ -1,5 +1,6 @@
 """Where the code runs and how it reports: the device, the seed, the progress bar."""
 
+import os
 import random
 import sys
 
@@ -28,16 +29,16 @@ def seed_everything(seed=0):
     device afterwards: then they are the same on every machine.
 
     Args:
-        seed: a non-negative int.
+        seed: an int from 0 to 2**64 − 1.
 
     Returns:
         torch.Generator on the CPU.
 
     Raises:
-        ValueError: the seed is not a non-negative integer.
+        ValueError: the seed is not such an integer.
     """
-    if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an integer of at least 0, not {seed!r}")
+    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be an integer from 0 to 2**64 − 1, not {seed!r}")
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -45,10 +46,11 @@ def seed_everything(seed=0):
 
 
 def progress(iterable, description="", enabled=None):
-    """Wrap an iterable in a progress bar that leaves nothing behind in a notebook's saved outputs.
+    """Wrap an iterable in a progress bar that disappears when the loop is done.
 
     The bar shows in a terminal, in JupyterLab and in Colab. It is silent when nobody watches:
-    when the output is a file or a pipe, and while `make refresh` or nbval runs the notebooks.
+    when standard error is a file or a pipe, and where the environment variable D2LRNN_QUIET
+    is set (to anything but 0), as it is while the book's notebooks are executed.
 
     Args:
         iterable: what to loop over.
@@ -64,9 +66,12 @@ def progress(iterable, description="", enabled=None):
 
 
 def _someone_watches():
-    import os
-
-    if os.environ.get("D2LRNN_QUIET"):
+    if os.environ.get("D2LRNN_QUIET", "0") not in ("", "0"):
         return False
-    in_notebook = "ipykernel" in sys.modules
-    return in_notebook or sys.stderr.isatty()
+    return _in_notebook() or sys.stderr.isatty()
+
+
+def _in_notebook():
+    # IPython is loaded in every notebook, and its shell has a kernel there but not in a terminal.
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

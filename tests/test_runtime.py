@@ -1,0 +1,132 @@
+import io
+import random
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tqdm import tqdm
+
+from d2lrnn import runtime
+from d2lrnn.runtime import default_device, progress, seed_everything
+
+
+@pytest.fixture(autouse=True)
+def keep_random_states():
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "device"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_default_device_prefers_cuda_then_mps(monkeypatch, cuda, mps, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert default_device() == torch.device(device)
+
+
+def test_default_device_can_hold_a_tensor():
+    assert torch.ones(2, device=default_device()).sum().item() == 2
+
+
+def draws(generator):
+    return random.random(), np.random.rand(), torch.rand(1).item(), torch.rand(1, generator=generator).item()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**64 - 1))
+def test_same_seed_gives_the_same_numbers(seed):
+    assert draws(seed_everything(seed)) == draws(seed_everything(seed))
+
+
+def test_another_seed_gives_other_numbers():
+    first, second = draws(seed_everything(0)), draws(seed_everything(1))
+    assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+def test_the_generator_is_its_own_cpu_stream():
+    generator = seed_everything(7)
+    assert generator.device.type == "cpu"
+    torch.rand(100)  # draws from torch's global stream, not from the generator
+    assert torch.equal(torch.rand(3, generator=generator), torch.rand(3, generator=torch.Generator().manual_seed(7)))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.0, "0", None])
+def test_bad_seed_is_an_error(seed):
+    with pytest.raises(ValueError, match="seed must be an integer from 0"):
+        seed_everything(seed)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(monkeypatch, stderr, quiet=None, shell=None, **options):
+    """Loop with a bar and return what it wrote."""
+    if quiet is None:
+        monkeypatch.delenv("D2LRNN_QUIET", raising=False)
+    else:
+        monkeypatch.setenv("D2LRNN_QUIET", quiet)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setattr(runtime, "tqdm", tqdm)  # a bar of text, whatever runs this test
+    assert list(progress(range(3), "epochs", **options)) == [0, 1, 2]
+    return stderr.getvalue()
+
+
+def test_bar_shows_in_a_terminal(monkeypatch):
+    written = run(monkeypatch, Terminal())
+    assert "epochs" in written
+    assert not written.endswith("\n")  # erased, not left behind
+
+
+def test_bar_is_silent_in_a_pipe(monkeypatch):
+    assert run(monkeypatch, io.StringIO()) == ""
+
+
+def test_bar_shows_in_a_notebook(monkeypatch):
+    # JupyterLab's and Colab's shells have a kernel; their standard error is no terminal.
+    assert "epochs" in run(monkeypatch, io.StringIO(), shell=SimpleNamespace(kernel=object()))
+
+
+def test_ipython_in_a_pipe_is_no_notebook(monkeypatch):
+    assert run(monkeypatch, io.StringIO(), shell=SimpleNamespace()) == ""
+
+
+def test_importing_ipykernel_makes_no_notebook(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    assert run(monkeypatch, io.StringIO()) == ""
+
+
+def test_no_ipython_is_no_notebook(monkeypatch):
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    assert runtime._in_notebook() is False
+
+
+def test_quiet_silences_terminal_and_notebook(monkeypatch):
+    assert run(monkeypatch, Terminal(), quiet="1") == ""
+    assert run(monkeypatch, io.StringIO(), quiet="1", shell=SimpleNamespace(kernel=object())) == ""
+
+
+@pytest.mark.parametrize("value", ["", "0"])
+def test_quiet_can_be_switched_off(monkeypatch, value):
+    assert "epochs" in run(monkeypatch, Terminal(), quiet=value)
+
+
+def test_enabled_decides(monkeypatch):
+    assert "epochs" in run(monkeypatch, io.StringIO(), quiet="1", enabled=True)
+    assert run(monkeypatch, Terminal(), enabled=False) == ""
+
+
+def test_takes_an_iterable_without_length(monkeypatch):
+    monkeypatch.setenv("D2LRNN_QUIET", "1")
+    assert list(progress(n * n for n in range(4))) == [0, 1, 4, 9]
