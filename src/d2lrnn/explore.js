@@ -39,7 +39,7 @@ function scale(kind, [low, high], [from, to]) {
 }
 
 function linearTicks(low, high, pixels) {
-  const rough = (high - low) / Math.max(2, Math.min(6, pixels / 55));
+  const rough = (high - low) / Math.max(3, Math.min(6, pixels / 45));
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
   const ticks = [];
