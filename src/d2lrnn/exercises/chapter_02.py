@@ -1,0 +1,210 @@
+"""Checkers of the exercises of chapter 2, text preprocessing."""
+
+import re
+from collections import Counter
+
+import torch
+
+from d2lrnn.corpora import load_text
+from d2lrnn.exercises import call, checker, close
+from d2lrnn.text import UNKNOWN, Vocab, tokenize
+
+
+@checker(
+    "02.half_the_text",
+    praise="More text helps, but slowly: twice the text removes about a third of the unknown tokens.",
+)
+def half_the_text(answer):
+    letter = str(answer).strip().lower()
+    if letter not in ("a", "b", "c"):
+        return f'answer with one letter, "a", "b" or "c", not {answer!r}.'
+    if letter == "a":
+        return "that would mean that the second half taught us almost no new words; look at how V(n) grows."
+    if letter == "c":
+        return "that would mean that half of the text leaves twice as many unknown; do the two halves share no words?"
+
+
+@checker(
+    "02.vocab_of_size",
+    praise="A fixed size is the other common way to cut: the memory of W is known before the text is.",
+)
+def vocab_of_size(answer):
+    train = ["z", "y", "z", "x", "w", "y", "z"]
+    held_out = ["q", "q", "q", "q", "z", "w"]
+    for size, expected, share in [(3, [UNKNOWN, "z", "y"], 5 / 6), (4, [UNKNOWN, "z", "y", "x"], 5 / 6)]:
+        tokens, unknown_share = _two(call(answer, list(train), list(held_out), size))
+        tokens = list(tokens)
+        problem = _vocabulary_problem(tokens, expected, set(held_out) - set(train), size, sorted(set(train)))
+        if problem:
+            return problem
+        if not close(unknown_share, share):
+            return _share_problem(unknown_share, tokens, train, held_out)
+
+
+def _vocabulary_problem(tokens, expected, only_held_out, size, by_name):
+    if set(tokens) & only_held_out:
+        return "your vocabulary holds a token that occurs only in the held-out part: that is a leak."
+    if UNKNOWN not in tokens:
+        return "your vocabulary has no <unk>: what id would a new token get?"
+    if tokens[0] != UNKNOWN:
+        return "<unk> is in your vocabulary, but its id is not 0."
+    if len(tokens) != size:
+        return f"for size {size} your vocabulary has {len(tokens)} entries; every id counts, <unk> as well."
+    if tokens[1:] in (by_name[: size - 1], sorted(expected[1:])):
+        return "your tokens are in alphabetical order; the frequent ones come first, or the cut removes the wrong ones."
+    if tokens != expected:
+        return "your tokens are not in order of falling frequency (equal frequency: the one seen first comes first)."
+
+
+def _share_problem(share, tokens, train, held_out):
+    kept = set(tokens)
+    if close(share, sum(t not in kept for t in train) / len(train)):
+        return "the vocabulary is right, but that is the share in the training tokens; count in the held-out ones."
+    if close(share, sum(t not in kept for t in set(held_out)) / len(set(held_out))):
+        return "the vocabulary is right, but you counted each distinct token once; every occurrence counts."
+    if close(share, sum(t in kept for t in held_out) / len(held_out)):
+        return "the vocabulary is right, but that is the share of the known tokens."
+    if close(share, sum(t not in kept for t in held_out)):
+        return "the vocabulary is right, but that is a number of tokens; a share lies between 0 and 1."
+    return f"the vocabulary is right, but the share of held-out tokens without an id of their own is not {share}."
+
+
+@checker(
+    "02.one_hot",
+    praise="One indexing or scatter call fills B·T ones into B·T·|V| zeros; everything else in the tensor is waste.",
+)
+def one_hot(answer):
+    ids = torch.tensor([[0, 3, 1], [4, 3, 0]])
+    result = call(answer, ids.clone(), 5)
+    if not isinstance(result, torch.Tensor):
+        return f"your function returns a {type(result).__name__}, not a tensor."
+    expected = torch.eye(5)[ids]
+    if result.shape != expected.shape:
+        shape = tuple(result.shape)
+        hint = {
+            (2, 5, 3): "the axis of the vocabulary must be the last one: W multiplies from the right.",
+            (5, 2, 3): "the axis of the vocabulary must be the last one: W multiplies from the right.",
+            (6, 5): "keep the batch and the time axis apart: a model needs to know which row a token is in.",
+            (2, 5): "every token needs a vector of its own; you have one a row, which is a bag of words.",
+        }.get(shape, "for ids of shape (B, T) = (2, 3) and |V| = 5, think which three axes are needed.")
+        return f"your tensor has the shape {shape}: {hint}"
+    if not torch.equal(result.to(expected.dtype), expected):
+        return "the shape is right, but there is not exactly one 1 at the place of each id."
+    if result.dtype != torch.float32:
+        return f"the ones are in the right place, but the dtype is {result.dtype}: try your result @ torch.randn(5, 2)."
+
+
+@checker(
+    "02.tokenize_mixed",
+    praise="No dictionary was needed: the script of a character is enough to decide where a token ends.",
+)
+def tokenize_mixed(answer):
+    line = "RNN是recurrent neural network的缩写，don't mix。"
+    expected = ["RNN", "是", "recurrent", "neural", "network", "的", "缩", "写", "，", "don't", "mix", "。"]
+    tokens = call(answer, line)
+    if isinstance(tokens, str):
+        return "your function returns one str; a list of tokens is needed."
+    tokens = list(tokens)
+    if any(token.isspace() or token == "" for token in tokens):
+        return f"spaces or empty texts are among your tokens: {tokens}."
+    if tokens == [c for c in line if not c.isspace()]:
+        return "you split the Latin words into letters: only the Chinese characters are tokens of their own."
+    if any(re.search(r"[\u4e00-\u9fff]", token) and len(token) > 1 for token in tokens):
+        return f"a Chinese character is glued to its neighbours: {tokens}. Chinese is written without spaces."
+    if "，" not in tokens or "。" not in tokens:
+        return "the full-width punctuation is lost: ， and 。 are tokens too."
+    if "don't" not in tokens:
+        return "the apostrophe inside don't has split the word."
+    if tokens != expected:
+        return f"the line {line!r} became {tokens}."
+    if list(call(answer, "2026年3月")) != ["2026", "年", "3", "月"]:
+        return "the first line is right, but a number such as 2026 in 2026年 should be one token."
+
+
+@checker(
+    "02.costs",
+    praise="|V| is in the cost of the product and not in the cost of the look-up: a large vocabulary is cheap to read.",
+)
+def costs(answer):
+    B, T, V, D = 3, 5, 11, 7
+    result = call(answer, B, T, V, D)
+    if len(result) != 3:
+        return f"three numbers are asked for; your function returns {len(result)}."
+    multiply_adds, one_hot_bytes, id_bytes = result
+    if multiply_adds == 2 * B * T * V * D:
+        return "you counted a multiplication and the addition after it as two; here the pair counts as one."
+    if multiply_adds == B * T * D:
+        return "that is how many numbers the look-up copies; the product also multiplies by all the zeros."
+    if multiply_adds != B * T * V * D:
+        return "that many multiply-adds is not right: how many numbers has the result, how many products are in each?"
+    if one_hot_bytes == B * T * V:
+        return "the second number counts the entries of the one-hot tensor; a float32 entry takes more than one byte."
+    if one_hot_bytes != 4 * B * T * V:
+        return "the bytes of the one-hot tensor are not right: its shape is (B, T, |V|), in float32."
+    if id_bytes == B * T:
+        return "the third number counts the ids; an int64 takes more than one byte."
+    if id_bytes != 8 * B * T:
+        return "the bytes of the ids are not right: their shape is (B, T), in int64."
+
+
+@checker(
+    "02.merge_step",
+    praise="Repeat it a few thousand times and you have a tokenizer like those of many large language models.",
+)
+def merge_step(answer):
+    words = {
+        ("l", "o", "w"): 5,
+        ("l", "o", "t"): 2,
+        ("n", "e", "w"): 1,
+        ("n", "e", "t"): 1,
+        ("n", "e", "b"): 1,
+        ("n", "e", "d"): 1,
+        ("o", "l", "o"): 1,
+    }
+    given = dict(words)
+    pair, merged = _two(call(answer, given))
+    if given != words:
+        return "your function changes the dict it is given; build a new one."
+    pair = tuple(pair)
+    if pair == ("n", "e"):
+        return "you counted each distinct word once; a pair counts as often as its word occurs in the text."
+    if pair == ("o", "l"):
+        return "the pair is the wrong way round: the left symbol comes first."
+    if pair != ("l", "o"):
+        return f"the most frequent pair is not {pair}."
+    merged = {tuple(word): count for word, count in merged.items()}
+    if merged == words:
+        return "the pair is right, but the words still hold it as two symbols."
+    if sum(merged.values()) != sum(words.values()):
+        return "the pair is right, but words or their counts were lost: those without the pair stay as they are."
+    if ("lo", "w") not in merged or ("o", "lo") not in merged:
+        return f"the pair is right, but it is not merged wherever it stands: {sorted(merged)}."
+    merged = dict(_two(call(answer, {("a", "a", "a"): 4, ("b", "c"): 3}))[1])
+    if ("aa", "a") not in merged:
+        return f"merging (a, a) in (a, a, a) gives {sorted(merged)}: go from left to right, and use each symbol once."
+
+
+@checker(
+    "02.round_trip",
+    praise="What tokenize drops, no table can bring back: the ids keep the tokens and nothing of the space between.",
+)
+def round_trip(answer):
+    first, second = _two(answer)
+    if first is Ellipsis or second is Ellipsis:
+        return "both texts are needed."
+    if first == second:
+        return "the two texts are the same; find different ones."
+    vocab = Vocab(tokenize(load_text("story")))
+    ids = [vocab.to_ids(tokenize(text)) for text in (first, second)]
+    unknown = [t for text in (first, second) for t in tokenize(text) if t not in vocab]
+    if unknown:
+        rare = Counter(unknown).most_common(1)[0][0]
+        return f"{rare!r} is not in the vocabulary, so <unk> hides it; find a pair in which every token is known."
+    if ids[0] != ids[1]:
+        return f"the texts have different ids, {ids[0]} and {ids[1]}: change something that tokenize drops."
+
+
+def _two(result):
+    if isinstance(result, str) or len(result) != 2:
+        raise TypeError("two values are asked for, as a pair (a, b)")
+    return result
