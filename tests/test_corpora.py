@@ -36,6 +36,7 @@ class Server(ThreadingHTTPServer):
         self.behaviour = "good"
         self.body = b""
         self.requests = 0
+        self.sent_to_the_end = False
         self.closing = threading.Event()
 
     @property
@@ -108,7 +109,8 @@ class Handler(BaseHTTPRequestHandler):
         for _ in range(100):
             self.wfile.write(b"x")
             if self.server.closing.wait(0.03):
-                break
+                return
+        self.server.sent_to_the_end = True
 
 
 FAILURES = {
@@ -346,6 +348,7 @@ def test_failed_download_is_explained_and_leaves_nothing(cache, server, monkeypa
     assert "Try again" in message and "timemachine.txt" in message and "D2LRNN_DATA" in message
     assert list(cache.iterdir()) == []
     assert server.requests == 1
+    assert not server.sent_to_the_end  # the client did not wait for the last drop
 
     server.behaviour = "good"
     assert load_text("time_machine") == TEXT

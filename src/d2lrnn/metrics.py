@@ -22,7 +22,7 @@ def perplexity(log_probs):
     """
     if isinstance(log_probs, torch.Tensor):
         log_probs = log_probs.detach().cpu()  # Apple's MPS has no float64
-    log_probs = torch.as_tensor(log_probs, dtype=torch.float64).flatten()
+    log_probs = torch.as_tensor(log_probs, dtype=torch.float64)
     if log_probs.numel() == 0:
         raise ValueError("perplexity needs at least one token: log_probs is empty")
     if torch.isnan(log_probs).any():
