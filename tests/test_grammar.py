@@ -40,19 +40,19 @@ TRANSLATIONS = {
     "The old men laugh.": "Les vieux hommes rient.",
     "A beautiful bird falls.": "Un bel oiseau tombe.",
     "A beautiful red castle burns.": "Un beau château rouge brûle.",
-    "The new white doors are light.": "Les nouvelles portes blanches sont légères.",
+    "The new white lamps are light.": "Les nouvelles lampes blanches sont légères.",
     "This new tree is strange.": "Ce nouvel arbre est étrange.",
     "That uncle was sad.": "Cet oncle était triste.",
     "These orange letters were not secret.": "Ces lettres orange n'étaient pas secrètes.",
     "The proud actress waits near the harbour.": None,  # no such word
-    "The proud actress waits near the garden.": "L'actrice fière attend près du jardin.",
+    "The proud actress waits near the castle.": "L'actrice fière attend près du château.",
     "Many islands disappear beside the castles.": "Beaucoup d'îles disparaissent à côté des châteaux.",
     "The keeper of the old lamps near the islands sleeps.": "Le gardien des vieilles lampes près des îles dort.",
     "The keeper of the old lamps near the islands sleep.": None,
-    "The light of a star shines.": "La lumière d'une étoile brille.",
+    "The light of an island shines.": "La lumière d'une île brille.",
     "The light lamp that she turns on shines.": "La lampe légère qu'elle allume brille.",
-    "The boys who know her watch the sailor.": "Les garçons qui la connaissent regardent le marin.",
-    "The boys who know her watch work.": "Les garçons qui connaissent sa montre travaillent.",
+    "The boys who know her watch the uncle.": "Les garçons qui la connaissent regardent l'oncle.",
+    "The boys who know her watch laugh.": "Les garçons qui connaissent sa montre rient.",
     "She knows that man.": "Elle connaît cet homme.",
     "She knows that a man waits.": "Elle sait qu'un homme attend.",
     "I am happy, aren't I?": "Je suis heureux, n'est-ce pas\u202f?",
@@ -201,7 +201,7 @@ def test_sampling_gives_the_same_sentences_everywhere():
     assert sample(5, seed=5) != sample(5, seed=6)
 
 
-SEED_ZERO = tuple("a letter with this beautiful happy mother falls under my watches of the gardens .".split())
+SEED_ZERO = tuple("a watch with this beautiful happy heroine falls under my lights of the birds .".split())
 
 
 def test_tags_align_and_some_words_have_two():
@@ -240,10 +240,20 @@ def test_no_french_elision_or_contraction_is_missed():
 
 
 def test_long_distance_agreement_is_common():
-    """In a good share of the sentences another noun of the other number stands between subject and tag question."""
-    tags = Counter(sentence.english[-2] for sentence in SENTENCES if sentence.english[-1] == "?")
-    assert set(tags) == {"i", "we", "you", "he", "she", "it", "they"}
-    assert min(tags.values()) > 50
+    """The noun nearest to a tag question often has another number than the subject: a short context misleads."""
+    nouns = [row for table in grammar.NOUNS.values() for row in grammar.rows(table)]
+    plurals = {row[1] for row in nouns}
+    pronouns, misleading = Counter(), 0
+    for words, _, tags in SENTENCES:
+        if words[-1] != "?":
+            continue
+        pronouns[words[-2]] += 1
+        if tags[0] != "PRON":
+            nearest = [word for word, tag in zip(words, tags, strict=True) if tag == "NOUN"][-1]
+            misleading += (nearest in plurals) != (words[-2] == "they")
+    assert set(pronouns) == {"i", "we", "you", "he", "she", "it", "they"}
+    assert min(pronouns.values()) > 50
+    assert misleading > 0.2 * pronouns.total()
 
 
 @pytest.mark.parametrize("language", ["english", "french"])

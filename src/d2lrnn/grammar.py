@@ -40,18 +40,14 @@ class Sentence(NamedTuple):
 
 # English singular and plural, French singular and plural. Persons are "he" or "she" in a tag question, things are "it".
 NOUNS = {
-    "person.m": """king kings roi rois; man men homme hommes; boy boys garçon garçons; brother brothers frère frères;
-        uncle uncles oncle oncles; hero heroes héros héros; sailor sailors marin marins;
-        keeper keepers gardien gardiens""",
+    "person.m": """king kings roi rois; man men homme hommes; boy boys garçon garçons; uncle uncles oncle oncles;
+        hero heroes héros héros; keeper keepers gardien gardiens""",
     "person.f": """queen queens reine reines; woman women femme femmes; girl girls fille filles;
-        sister sisters sœur sœurs; aunt aunts tante tantes; heroine heroines héroïne héroïnes;
-        mother mothers mère mères; actress actresses actrice actrices""",
+        sister sisters sœur sœurs; heroine heroines héroïne héroïnes; actress actresses actrice actrices""",
     "thing.m": """tree trees arbre arbres; boat boats bateau bateaux; castle castles château châteaux;
-        bird birds oiseau oiseaux; garden gardens jardin jardins; book books livre livres;
-        dream dreams rêve rêves; secret secrets secret secrets""",
-    "thing.f": """lamp lamps lampe lampes; door doors porte portes; island islands île îles; star stars étoile étoiles;
-        letter letters lettre lettres; watch watches montre montres; light lights lumière lumières;
-        orange oranges orange oranges""",
+        bird birds oiseau oiseaux; dream dreams rêve rêves; secret secrets secret secrets""",
+    "thing.f": """lamp lamps lampe lampes; island islands île îles; letter letters lettre lettres;
+        watch watches montre montres; light lights lumière lumières; orange oranges orange oranges""",
 }
 
 # English, then French: masculine and feminine singular, masculine and feminine plural.
@@ -71,8 +67,8 @@ ADJECTIVES = {
 # "up", "down", … hold the verbs that need this particle after their object.
 VERBS = {
     "Intransitive.person": """sleep sleeps dormir dors dort dormons dormez dorment; dream dreams rêver;
-        laugh laughs rire ris rit rions riez rient; sing sings chanter; dance dances danser; walk walks marcher;
-        wait waits attendre attends attend attendons attendez attendent; work works travailler""",
+        laugh laughs rire ris rit rions riez rient; sing sings chanter; walk walks marcher;
+        wait waits attendre attends attend attendons attendez attendent""",
     "Intransitive.thing": """shine shines briller; fall falls tomber; burn burns brûler;
         disappear disappears disparaître disparais disparaît disparaissons disparaissez disparaissent""",
     "Transitive": """see sees voir vois voit voyons voyez voient; watch watches regarder; love loves aimer;
