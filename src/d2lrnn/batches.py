@@ -75,10 +75,10 @@ def as_ids(ids):
     if len(ids) == 0:
         raise ValueError("ids is empty: pass at least one token id")
     if not isinstance(ids, torch.Tensor):
-        array = np.asarray(ids)
+        array = np.array(ids)
         if array.dtype.kind not in "iu":
             raise TypeError("ids must be integers: turn tokens into ids with vocab.to_ids(tokens)")
-        ids = torch.from_numpy(array.astype(np.int64))
+        ids = torch.from_numpy(array.astype(np.int64, copy=False))
     if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
         raise TypeError(f"ids must be integers, not {ids.dtype}")
     if ids.dim() != 1:

@@ -30,24 +30,34 @@ def count(ids, n):
     ids = as_ids(ids).cpu()
     vocab_size = int(ids.max()) + 1
     _check_sizes(ids, n, vocab_size, smallest_n=1)
-    _, gram_at, counts = torch.unique(_pack(ids, n, vocab_size), return_inverse=True, return_counts=True)
-    # A gram is read off at any of the places where it occurs.
-    place = torch.empty_like(counts)
-    place[gram_at] = torch.arange(len(gram_at))
-    order = counts.argsort(descending=True, stable=True)
-    return ids.unfold(0, n, 1)[place[order]], counts[order]
+    packed, seen = _pack(ids.numpy(), n, vocab_size)
+    grams, counts = np.unique(packed, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return torch.from_numpy(_unpack(grams[order], seen, vocab_size)), torch.from_numpy(counts[order])
 
 
 def _pack(ids, n, vocab_size):
-    """Write each n-gram as one number in base |V|: (N − n + 1,) long, in the order of the n-grams."""
-    packed, size = ids, vocab_size
+    """Write each n-gram as one number in base |V|, so that numbers sort as the n-grams do."""
+    packed, size, seen = ids, vocab_size, []
     for i in range(1, n):
+        seen.append(None)
         if size * vocab_size > 2**63:
-            # Too large for 64 bits: number only those that occur.
-            seen, packed = torch.unique(packed, return_inverse=True)
-            size = len(seen)
+            # One more token would not fit into 64 bits: number the runs that occur.
+            seen[-1], packed = np.unique(packed, return_inverse=True)
+            size = len(seen[-1])
         packed, size = packed[:-1] * vocab_size + ids[i:], size * vocab_size
-    return packed
+    return packed, seen
+
+
+def _unpack(packed, seen, vocab_size):
+    """Undo `_pack`: (K,) numbers to (K, n) ids."""
+    columns = []
+    for numbered in reversed(seen):
+        packed, last = np.divmod(packed, vocab_size)
+        columns.append(last)
+        if numbered is not None:
+            packed = numbered[packed]
+    return np.stack([packed, *reversed(columns)], axis=1)
 
 
 class ZipfFit(NamedTuple):
