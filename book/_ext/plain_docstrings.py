@@ -25,8 +25,8 @@ def plain(app, what, name, item, options, lines):
         if line.strip() and code_indent is None:
             lines[i] = escape(line)
             following = next((later for later in lines[i + 2 :] if later.strip()), "")
-            starts_code = line.endswith(":") and lines[i + 1 : i + 2] == [""] and following.startswith(" " * (indent + 4))
-            if starts_code:
+            indented = following.startswith(" " * (indent + 4))
+            if line.endswith(":") and lines[i + 1 : i + 2] == [""] and indented:
                 code_indent = indent + 4
                 lines[i] += ":"
 
