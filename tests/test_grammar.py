@@ -180,6 +180,14 @@ def test_small_grammar_against_enumeration(small_grammar):
 def test_ambiguity_would_be_noticed(small_grammar):
     grammar.RULES["Noun"].append(Rule(0.1, ("king/NOUN",), ("roi",)))
     assert num_derivations(["the", "king", "sleeps"]) == 2
+    # One rule, two places to cut: king | of king and king of | king.
+    grammar.RULES["Sentence"] = [Rule(1.0, ("Left", "Right"), ("Left", "Right"))]
+    grammar.RULES["Left"] = [Rule(0.5, ("king/NOUN",), ("roi",)), Rule(0.5, ("king/NOUN", "of/ADP"), ("roi", "de"))]
+    grammar.RULES["Right"] = [Rule(0.5, ("king/NOUN",), ("roi",)), Rule(0.5, ("of/ADP", "king/NOUN"), ("de", "roi"))]
+    grammar.rules_for.cache_clear()
+    grammar.first_words.cache_clear()
+    assert num_derivations(["king", "of", "king"]) == 2
+    assert log_prob(["king", "of", "king"]) == pytest.approx(math.log(0.5))
 
 
 @settings(deadline=None, max_examples=20)
@@ -217,6 +225,9 @@ def test_tags_align_and_some_words_have_two():
     assert tags_of["light"] == tags_of["secret"] == tags_of["orange"] == {"ADJ", "NOUN"}
     assert tags_of["watch"] == tags_of["dream"] == {"NOUN", "VERB"}
     assert tags_of["king"] == {"NOUN"}
+    for words, _, tags in SENTENCES:  # "her" is a determiner where a noun or an adjective follows
+        following = zip(words, tags, tags[1:], strict=False)
+        assert all((tag == "DET") == (after in ("NOUN", "ADJ")) for word, tag, after in following if word == "her")
 
 
 def test_vocabulary():
