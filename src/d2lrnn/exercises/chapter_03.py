@@ -1,0 +1,212 @@
+"""Checkers of chapter 3, language models and n-grams."""
+
+import math
+
+import torch
+
+from d2lrnn.exercises import call, checker, close
+
+
+@checker(
+    "03.parameters",
+    praise="Exponential in n. A corpus fills at most N − n + 1 of these numbers with a count above zero.",
+)
+def parameters(answer):
+    for vocab_size, n in [(10, 1), (10, 2), (7, 3), (100_000, 4)]:
+        result = call(answer, vocab_size, n)
+        if result == vocab_size ** (n - 1) * (vocab_size - 1):
+            continue
+        if result == vocab_size**n:
+            return "you count every probability, but those after one context must sum to 1: not all of them are free."
+        if result == vocab_size**n - 1:
+            return "that is a table of n tokens with one sum over all; here every context has its own sum."
+        if result == vocab_size**n * (vocab_size - 1):
+            return "your contexts are one token too long: an n-gram is the context and the predicted token together."
+        return f"for |V| = {vocab_size:,} and n = {n} it is not {result}. How many contexts are there?"
+
+
+@checker(
+    "03.perplexity",
+    praise="It is the inverse of the geometric mean of the probabilities: one zero makes it infinite.",
+)
+def perplexity(answer):
+    for probs in ([0.5, 0.125, 0.5, 0.125], [0.9, 0.2, 0.4]):
+        result = call(answer, list(probs))
+        nats = [-math.log(p) for p in probs]
+        n = len(probs)
+        slips = [
+            (sum(nats) / n, "that is the mean cross-entropy in nats; perplexity is a number of choices."),
+            (math.exp(sum(nats)), "you took the sum of the nats, so a longer text would look worse: take the mean."),
+            (sum(1 / p for p in probs) / n, "that is the arithmetic mean of 1/P; average the logarithms."),
+            (math.exp(sum(nats) / n / math.log(2)), "the logarithm has base 2 and the exponential base e."),
+            (2 ** (sum(nats) / n), "the logarithm has base e and the power base 2."),
+            (math.exp(-sum(nats) / n), "that is the geometric mean of the probabilities, below 1: look at the sign."),
+        ]
+        if not close(result, math.exp(sum(nats) / n)):
+            return _slip(result, slips) or f"for P = {probs} it is not {float(result):.4g}."
+
+
+@checker(
+    "03.smoothed_bigram",
+    praise="With ε₂ imaginary tokens shared out as P̂(w) says, the result sums to 1 because P̂(w) does.",
+)
+def smoothed_bigram(answer):
+    for numbers in [(3, 16, 40, 1000, 50, 1.0, 2.0), (0, 0, 5, 200, 9, 0.5, 4.0)]:
+        n_cw, n_c, n_w, num_tokens, vocab_size, eps_1, eps_2 = numbers
+        result = call(answer, *numbers)
+        lower = (n_w + eps_1 / vocab_size) / (num_tokens + eps_1)
+        right = (n_cw + eps_2 * lower) / (n_c + eps_2)
+        if close(result, right):
+            continue
+        raw = n_w / num_tokens
+        to_all = n_c + eps_2 * vocab_size
+        slips = [
+            ((n_cw + eps_2 / vocab_size) / (n_c + eps_2), "you smooth towards 1/|V|; the unigram estimate knows more."),
+            ((n_cw + eps_2 * raw) / (n_c + eps_2), "the unigram estimate must be smoothed too."),
+            ((n_cw + eps_2) / to_all, "you add ε₂ to every count; it is to be shared out by P̂(w)."),
+            ((n_cw + eps_2 * lower) / to_all, "how many imaginary tokens are there in all?"),
+        ]
+        if n_c:
+            slips.append(((n_cw + eps_2 * lower) / n_c, "your numerators sum to more than this."))
+            slips.append((n_cw / n_c, "that is the relative frequency, with no smoothing."))
+        return _slip(result, slips) or f"for the arguments {numbers} it is not {float(result):.4g}."
+
+
+@checker(
+    "03.zipf",
+    praise="A base of the logarithm changes the intercept of the line, not its slope.",
+)
+def zipf(answer):
+    for alpha, constant in [(0.8, 500.0), (1.25, 90.0)]:
+        counts = [constant * rank**-alpha for rank in range(1, 41)]
+        result = float(call(answer, list(counts)))
+        if close(result, alpha, 1e-3):
+            continue
+        ranks = torch.arange(1, 41, dtype=torch.float64)
+        y = torch.tensor(counts, dtype=torch.float64)
+        log_ranks_from_0 = (ranks - 1).clamp(min=1e-9).log()
+        slips = [
+            (-alpha, "the size is right, but the law is count ∝ rank^(−α): look at the sign."),
+            (1 / alpha, "you fitted log rank against log count; the ranks belong on the x axis."),
+            (-1 / alpha, "you fitted log rank against log count; the ranks belong on the x axis."),
+            (_slope(ranks, y), "that is the slope without logarithms."),
+            (-_slope(ranks, y), "that is the slope without logarithms."),
+            (-_slope(ranks, y.log()), "with only the counts logarithmic, a line is an exponential law."),
+            (-_slope(log_ranks_from_0, y.log()), "the most frequent word has rank 1; rank 0 has no logarithm."),
+        ]
+        return _slip(result, slips, 1e-3) or f"for {constant:g}·rank^(−{alpha}) your function gives {result:.4g}."
+
+
+@checker(
+    "03.small_eps",
+    praise="Every impossible pair costs another log 10 nats, however rarely it is wrong to call it impossible.",
+)
+def small_eps(answer):
+    for share in (0.3, 0.05):
+        result = call(answer, share)
+        if close(result, 10**share):
+            continue
+        slips = [
+            (10.0, "that would be right if *every* pair were unseen; the mean is over all pairs."),
+            (10 * share, "nats are averaged, perplexities are not: take the mean first, then the exponential."),
+            (1 + 9 * share, "you averaged the factors 10 and 1; perplexity averages the logarithms."),
+            (share * math.log(10), "that is the change in nats, not the factor of the perplexity."),
+            (10 ** (1 - share), "you used the share of the *seen* pairs; what changes for those?"),
+            (math.exp(10 * share), "a factor 10 in a probability is log 10 nats, not 10 nats."),
+            (math.exp(share), "a factor 10 in a probability is log 10 nats, not 1 nat."),
+            (10**-share, "a smaller ε makes unseen pairs less probable: does the perplexity fall?"),
+        ]
+        return _slip(result, slips) or f"for a share of {share} it is not {float(result):.4g}."
+
+
+@checker(
+    "03.adjacency",
+    praise="Row i goes through one stretch of the text, so its state may be carried from batch to batch.",
+)
+def adjacency(answer):
+    for batch_size, num_steps, num_batches in [(2, 5, 3), (4, 3, 7)]:
+        for batch in range(num_batches):
+            for row in range(batch_size):
+                result = call(answer, batch, row, batch_size, num_steps, num_batches)
+                right = (row * num_batches + batch) * num_steps
+                if result == right:
+                    continue
+                given = f"B = {batch_size}, T = {num_steps}, {num_batches} batches: batch {batch}, row {row} "
+                if result == (batch * batch_size + row) * num_steps:
+                    return given + "starts elsewhere: you fill the batches one by one, and no row goes on."
+                if result == row * num_batches + batch:
+                    return given + "starts elsewhere: you count windows, not tokens."
+                if result == right + 1:
+                    return given + "starts one token earlier: that is where Y starts."
+                return given + f"does not start at {result}. How many tokens does one row walk through in an epoch?"
+
+
+@checker(
+    "03.kl",
+    praise="So the floor is the true model's perplexity, and no model can be below it on average.",
+)
+def kl(answer):
+    for p, q in [([0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.3, 0.2]), ([0.5, 0.5], [0.9, 0.1])]:
+        result = float(call(answer, torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)))
+        right = _kl(p, q)
+        if math.isnan(result):
+            return "your result is NaN: p log p is 0 where p is 0; torch.special.xlogy or a sum over p > 0 helps."
+        if close(result, math.exp(right)):
+            continue
+        cross_entropy = -sum(a * math.log(b) for a, b in zip(p, q, strict=True))
+        slips = [
+            (right, "that is the gap in nats; the ratio of perplexities is asked."),
+            (math.exp(-right), "that is the ratio upside down: the wrong model must have the larger perplexity."),
+            (math.exp(_kl(q, p)), "the mean is over the tokens that come, and those are drawn from p, not from q."),
+            (math.exp(cross_entropy), "that is the perplexity of q alone; divide by the perplexity of p."),
+            (math.exp(right / math.log(2)), "the logarithm has base 2 and the exponential base e."),
+        ]
+        return _slip(result, slips) or f"for p = {p} and q = {q} it is not {result:.4g}."
+
+
+@checker(
+    "03.continuation",
+    praise="'Francisco' may be frequent, but it follows one word only: after an unseen context it is improbable.",
+)
+def continuation(answer):
+    ids = torch.tensor([0, 1, 0, 1, 0, 1, 2, 3, 2, 0, 3, 1, 4])
+    pairs = {(a, b) for a, b in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)}
+    result = torch.as_tensor(call(answer, ids.clone(), 6), dtype=torch.float64)
+
+    def shares(numbers):
+        numbers = torch.tensor(numbers, dtype=torch.float64)
+        return numbers / numbers.sum()
+
+    if result.shape != (6,):
+        return f"the result has the shape {tuple(result.shape)}; each of the |V| = 6 tokens has one probability."
+    before = [sum(b == w for _, b in pairs) for w in range(6)]
+    if close(result, shares(before)):
+        return None
+    counts = [int((ids == w).sum()) for w in range(6)]
+    raw = torch.tensor(before, dtype=torch.float64)
+    followed = [sum(a == w for a, _ in pairs) for w in range(6)]
+    repeated = [int((ids[1:] == w).sum()) for w in range(6)]
+    slips = [
+        (shares(counts), "that is the unigram frequency; count in how many *different* contexts a token occurs."),
+        (shares(repeated), "each different pair counts once."),
+        (shares(followed), "you count the tokens *after* w; contexts come before it."),
+        (raw, "those are the right counts; they do not sum to 1 yet."),
+        (raw / 6, "the sum must be 1: do not divide by |V|."),
+    ]
+    return _slip(result, slips) or "the shape is right, the numbers are not: start from the set of pairs."
+
+
+def _slip(result, slips, tolerance=1e-6):
+    """The hint that belongs to the first typical wrong answer that agrees with the result."""
+    for wrong, hint in slips:
+        if close(result, wrong, tolerance):
+            return hint
+
+
+def _slope(x, y):
+    x = x - x.mean()
+    return float((x * y).sum() / (x**2).sum())
+
+
+def _kl(p, q):
+    return sum(a * math.log(a / b) if a > 0 else 0.0 for a, b in zip(p, q, strict=True) if b > 0)

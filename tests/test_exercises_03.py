@@ -1,0 +1,154 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from d2lrnn.exercises import check
+
+NAMES = ["parameters", "perplexity", "smoothed_bigram", "zipf", "small_eps", "adjacency", "kl", "continuation"]
+NUM_PAIRS = 9  # different pairs in the text that the checker uses
+
+
+def mean_nats(probs):
+    return sum(-math.log(p) for p in probs) / len(probs)
+
+
+def fit(counts, x=np.log, y=np.log, first=1):
+    return np.polyfit(x(np.arange(first, len(counts) + first)), y(np.array(counts)), 1)[0]
+
+
+def inverse_fit(counts):
+    return np.polyfit(np.log(counts), np.log(np.arange(1, len(counts) + 1)), 1)[0]
+
+
+def smoothed_bigram(n_cw, n_c, n_w, num_tokens, vocab_size, eps_1, eps_2):
+    lower = (n_w + eps_1 / vocab_size) / (num_tokens + eps_1)
+    return (n_cw + eps_2 * lower) / (n_c + eps_2)
+
+
+def laplace(numerator, denominator):
+    """A variant of smoothed_bigram: what stands above and below the fraction's bar."""
+
+    def answer(n_cw, n_c, n_w, N, V, eps_1, eps_2):
+        lower = (n_w + eps_1 / V) / (N + eps_1)
+        return numerator(n_cw, n_w, N, V, eps_2, lower) / denominator(n_c, V, eps_2)
+
+    return answer
+
+
+def divergence(p, q):
+    return torch.special.xlogy(p, p / q).sum()
+
+
+def continuation(ids, vocab_size):
+    pairs = torch.stack([ids[:-1], ids[1:]], 1).unique(dim=0)
+    return torch.bincount(pairs[:, 1], minlength=vocab_size).double() / len(pairs)
+
+
+RIGHT = {
+    "parameters": lambda V, n: V ** (n - 1) * (V - 1),
+    "perplexity": lambda probs: math.exp(mean_nats(probs)),
+    "smoothed_bigram": smoothed_bigram,
+    "zipf": lambda counts: -fit(counts),
+    "small_eps": lambda share: 10**share,
+    "adjacency": lambda k, i, B, T, K: (i * K + k) * T,
+    "kl": lambda p, q: math.exp(divergence(p, q)),
+    "continuation": continuation,
+}
+
+WRONG = [
+    ("parameters", lambda V, n: V**n, "must sum to 1"),
+    ("parameters", lambda V, n: V**n - 1, "one sum over all"),
+    ("parameters", lambda V, n: V**n * (V - 1), "one token too long"),
+    ("parameters", lambda V, n: V + n, "How many contexts"),
+    ("perplexity", mean_nats, "number of choices"),
+    ("perplexity", lambda probs: math.exp(mean_nats(probs) * len(probs)), "take the mean"),
+    ("perplexity", lambda probs: sum(1 / p for p in probs) / len(probs), "arithmetic mean"),
+    ("perplexity", lambda probs: math.exp(mean_nats(probs) / math.log(2)), "base 2 and the exponential"),
+    ("perplexity", lambda probs: 2 ** mean_nats(probs), "power base 2"),
+    ("perplexity", lambda probs: math.exp(-mean_nats(probs)), "sign"),
+    ("perplexity", lambda probs: 3.0, "it is not 3"),
+    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a + e / V, lambda c, V, e: c + e), "towards 1/|V|"),
+    (
+        "smoothed_bigram",
+        laplace(lambda a, w, N, V, e, low: a + e * w / N, lambda c, V, e: c + e),
+        "must be smoothed too",
+    ),
+    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a + e, lambda c, V, e: c + e * V), "to every count"),
+    (
+        "smoothed_bigram",
+        laplace(lambda a, w, N, V, e, low: a + e * low, lambda c, V, e: c + e * V),
+        "how many imaginary",
+    ),
+    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a + e * low, lambda c, V, e: c), "more than this"),
+    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a, lambda c, V, e: c), "no smoothing"),
+    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: low, lambda c, V, e: 1), "it is not"),
+    ("zipf", fit, "sign"),
+    ("zipf", inverse_fit, "x axis"),
+    ("zipf", lambda counts: -inverse_fit(counts), "x axis"),
+    ("zipf", lambda counts: fit(counts, x=np.asarray, y=np.asarray), "without logarithms"),
+    ("zipf", lambda counts: -fit(counts, x=np.asarray, y=np.asarray), "without logarithms"),
+    ("zipf", lambda counts: -fit(counts, x=np.asarray), "exponential law"),
+    ("zipf", lambda counts: -fit(counts, x=lambda r: np.log(np.maximum(r, 1e-9)), first=0), "rank 0"),
+    ("zipf", lambda counts: 1.0, "gives 1"),
+    ("small_eps", lambda share: 10, "*every* pair"),
+    ("small_eps", lambda share: 10 * share, "nats are averaged"),
+    ("small_eps", lambda share: 1 + 9 * share, "averages the logarithms"),
+    ("small_eps", lambda share: share * math.log(10), "not the factor"),
+    ("small_eps", lambda share: 10 ** (1 - share), "*seen* pairs"),
+    ("small_eps", lambda share: math.exp(10 * share), "not 10 nats"),
+    ("small_eps", lambda share: math.exp(share), "not 1 nat"),
+    ("small_eps", lambda share: 10**-share, "less probable"),
+    ("small_eps", lambda share: 7.0, "it is not 7"),
+    ("adjacency", lambda k, i, B, T, K: (k * B + i) * T, "one by one"),
+    ("adjacency", lambda k, i, B, T, K: i * K + k, "not tokens"),
+    ("adjacency", lambda k, i, B, T, K: (i * K + k) * T + 1, "where Y starts"),
+    ("adjacency", lambda k, i, B, T, K: (i * K + k) * T + 2, "does not start at"),
+    ("kl", divergence, "gap in nats"),
+    ("kl", lambda p, q: math.exp(-divergence(p, q)), "upside down"),
+    ("kl", lambda p, q: math.exp(divergence(q[p > 0], p[p > 0])), "not from q"),
+    ("kl", lambda p, q: math.exp(-(p * q.log()).sum()), "q alone"),
+    ("kl", lambda p, q: math.exp(divergence(p, q) / math.log(2)), "base 2"),
+    ("kl", lambda p, q: math.exp((p * (p / q).log()).sum()), "NaN"),
+    ("kl", lambda p, q: 5.0, "it is not 5"),
+    ("continuation", lambda ids, V: torch.bincount(ids, minlength=V) / len(ids), "unigram frequency"),
+    ("continuation", lambda ids, V: torch.bincount(ids[1:], minlength=V) / (len(ids) - 1), "counts once"),
+    ("continuation", lambda ids, V: continuation(ids.flip(0), V), "*after* w"),
+    ("continuation", lambda ids, V: continuation(ids, V) * NUM_PAIRS, "do not sum to 1"),
+    ("continuation", lambda ids, V: continuation(ids, V) * NUM_PAIRS / V, "by |V|"),
+    ("continuation", lambda ids, V: continuation(ids, V)[:5], "shape"),
+    ("continuation", lambda ids, V: torch.full((V,), 1 / V), "the numbers are not"),
+]
+
+
+def output(capsys, name, answer):
+    check(f"03.{name}", answer)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_right_answer_passes(capsys, name):
+    assert output(capsys, name, RIGHT[name]).startswith(f"✓ 03.{name}")
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
+def test_a_wrong_answer_gets_its_hint(capsys, name, answer, hint):
+    said = output(capsys, name, answer)
+    assert said.startswith(f"✗ 03.{name}")
+    assert hint in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stub_is_not_answered(capsys, name):
+    def stub(*arguments): ...
+
+    assert "not answered yet" in output(capsys, name, stub)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_error_is_reported(capsys, name):
+    def fails(*arguments):
+        raise ZeroDivisionError("oh")
+
+    assert "ZeroDivisionError: oh" in output(capsys, name, fails)
