@@ -10,6 +10,7 @@
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pydata_sphinx_theme
 from fontTools import subset
@@ -26,13 +27,20 @@ def lean(html, pagename):
     dropped = UNUSED if pagename == "search" else UNUSED + SEARCH
     names = "|".join(re.escape(name) for name in dropped)
     html = re.sub(rf'<(script|link)\b[^>]*"[^"]*({names})[^>]*>(</script>)?\n?', "", html)
+    if pagename == "search":  # its own scripts expect the others to have run
+        return html
     # documentation_options.js must have run before the inline script after it.
-    return re.sub(r'<script (?!defer|[^>]*(documentation_options|defer|async))(?=[^>]*src=)', "<script defer ", html)
+    return re.sub(r"<script (?!defer|[^>]*(documentation_options|defer|async))(?=[^>]*src=)", "<script defer ", html)
 
 
 def leave_thebe_out(app):
     for listeners in app.events.listeners.values():
         listeners[:] = [one for one in listeners if not one.handler.__module__.startswith("sphinx_thebe")]
+
+
+def place_404(app, config):
+    """The 404 page is shown at any depth, so its links start at the folder that the site is in."""
+    config.notfound_urls_prefix = urlparse(config.html_baseurl).path
 
 
 def add_to_page(app, pagename, templatename, context, doctree):
@@ -71,6 +79,7 @@ def cut_icons(app, error):
 
 
 def setup(app):
+    app.connect("config-inited", place_404)
     app.connect("builder-inited", leave_thebe_out, priority=1)
     app.connect("html-page-context", add_to_page)
     app.connect("build-finished", cut_icons, priority=900)

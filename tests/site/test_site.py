@@ -1,0 +1,189 @@
+"""The built site in a browser: no network, no error, two widths, light and dark, mouse and keyboard."""
+
+import json
+import re
+
+import pytest
+from conftest import HTML, ROOT
+
+pytestmark = pytest.mark.site
+
+NOTEBOOKS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("book/*.ipynb")}
+PAGES = sorted(f"book/{path.stem}" for path in (ROOT / "book").iterdir() if path.suffix in (".ipynb", ".md"))
+LIVE = sorted(f"book/{name}" for name, notebook in NOTEBOOKS.items() if '"_esm"' in json.dumps(notebook["metadata"]))
+VIEWS = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")]
+every_page = pytest.mark.parametrize("name", PAGES + ["genindex", "search"])
+every_address = pytest.mark.parametrize("where", ["file", "server"])
+
+
+def markdown(name):
+    path = ROOT / f"{name}.md"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    cells = NOTEBOOKS.get(name.removeprefix("book/"), {"cells": []})["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+@every_address
+@every_page
+def test_page(name, where, addresses, visit):
+    for width, scheme in VIEWS if where == "file" else VIEWS[:2]:
+        with visit(f"{addresses[where]}/{name}.html", width, scheme) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
+            assert page.evaluate("document.documentElement.dataset.theme") == scheme
+            if "$" in re.sub(r"```.*?```|`[^`]*`", "", markdown(name), flags=re.S):
+                assert page.locator("mjx-container").count() > 0, "no formula is rendered"
+            assert page.locator("mjx-merror").count() == 0, "a formula has an error"
+            for image in page.locator("article img").all():
+                assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+                assert image.get_attribute("alt")
+            text = page.locator("main").evaluate("element => getComputedStyle(element).color")
+            ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert contrast(text, ground) >= 7
+
+
+def contrast(*colours):
+    """The contrast ratio of two colours, as WCAG 2 defines it."""
+    lightness = []
+    for colour in colours:
+        parts = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        lightness.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(lightness) + 0.05) / (min(lightness) + 0.05)
+
+
+@every_address
+@pytest.mark.parametrize("name", LIVE)
+def test_explorables_answer_to_keyboard_and_mouse(name, where, addresses, visit):
+    for width in (1280, 390):
+        with visit(f"{addresses[where]}/{name}.html", width) as page:
+            figures = page.locator("figure.explorable")
+            figures.first.wait_for()
+            for figure in figures.all():
+                answers_to_keyboard(page, figure)
+                answers_to_mouse(page, figure)
+
+
+def state(figure):
+    """What the figure shows: its drawings, and its text alternative."""
+    return figure.evaluate(
+        """figure => [
+            [...figure.querySelectorAll("svg[role=img]")].map(svg => svg.innerHTML).join(),
+            [...figure.querySelectorAll("svg[role=img]")].map(svg => svg.getAttribute("aria-label")).join(),
+            figure.querySelector(".explorable-text[aria-live=polite]").textContent,
+        ]"""
+    )
+
+
+def answers_to_keyboard(page, figure):
+    for control in figure.locator("input[type=range], select").all():
+        assert control.evaluate("control => control.labels.length") == 1, "a control without a label"
+        before = state(figure)
+        control.focus()
+        at_the_end = control.evaluate("c => c.value === (c.max || String(c.options?.length - 1))")
+        control.evaluate(
+            """(control) => control.addEventListener("input", () => {
+                const start = performance.now();
+                queueMicrotask(() => { control.dataset.took = performance.now() - start; });
+            }, { capture: true, once: true })"""
+        )
+        page.keyboard.press("ArrowLeft" if at_the_end else "ArrowRight")
+        after = state(figure)
+        assert after[0] != before[0], "the drawing did not change"
+        assert after[1] != before[1] and after[2] != before[2], "the text alternative did not change"
+
+
+def answers_to_mouse(page, figure):
+    for slider in figure.locator("input[type=range]").all():
+        slider.scroll_into_view_if_needed()
+        before = state(figure)
+        box = slider.bounding_box()
+        value = slider.evaluate("slider => (slider.value - slider.min) / (slider.max - slider.min)")
+        page.mouse.click(box["x"] + box["width"] * (0.9 if value < 0.5 else 0.1), box["y"] + box["height"] / 2)
+        after = state(figure)
+        assert after[0] != before[0] and after[2] != before[2]
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_explorables_answer_in_50_ms(name, addresses, visit):
+    with visit(f"{addresses['file']}/{name}.html") as page:
+        page.locator("figure.explorable").first.wait_for()
+        # The median of ten moves: from setting a control to the page laid out again.
+        slowest = page.evaluate(
+            """() => Math.max(...[...document.querySelectorAll("figure.explorable")].map((figure) => {
+                const slider = figure.querySelector("input[type=range]") ?? figure.querySelector("select");
+                const took = [...Array(10).keys()].map((i) => {
+                    const start = performance.now();
+                    slider.value = i % 2 ? slider.min || 0 : slider.max || 1;
+                    slider.dispatchEvent(new Event("input", { bubbles: true }));
+                    figure.getBoundingClientRect();
+                    return performance.now() - start;
+                });
+                return took.sort((a, b) => a - b)[5];
+            }))"""
+        )
+        assert slowest < 50
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_every_saved_widget_is_shown(name, addresses, visit):
+    outputs = [out for cell in NOTEBOOKS[name[5:]]["cells"] for out in cell.get("outputs", [])]
+    views = [out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})]
+    with visit(f"{addresses['file']}/{name}.html") as page:
+        page.locator("figure.explorable").first.wait_for()
+        assert page.locator("figure.explorable, .lab-note").count() == len(views)
+
+
+def test_the_address_alone_leads_to_the_front_page(addresses, browser):
+    page = browser.new_page()
+    page.goto(f"{addresses['server']}/", wait_until="commit")
+    page.wait_for_url("**/book/index.html")
+    page.close()
+
+
+def test_links_lead_somewhere():
+    for page in HTML.glob("book/*.html"):
+        for target, anchor in re.findall(r'href="([^"#:?]*)(?:#([^"]*))?"', page.read_text(encoding="utf-8")):
+            file = (page.parent / target).resolve() if target else page
+            assert file.exists(), f"{page.name} links to {target}"
+            if anchor and file.suffix == ".html":
+                assert f'id="{anchor}"' in file.read_text(encoding="utf-8"), f"{page.name}: no {target}#{anchor}"
+
+
+def test_the_search_finds_a_word(addresses, visit):
+    with visit(f"{addresses['server']}/search.html?q=perplexity") as page:
+        page.locator("#search-results li").first.wait_for()
+
+
+def test_terms_link_to_the_glossary(addresses, visit):
+    chapters = [name for name in PAGES if re.search(r"\*\*[^*]+\*\*\s\([^)]*[\u4e00-\u9fff]", markdown(name))]
+    for name in chapters:
+        with visit(f"{addresses['file']}/{name}.html") as page:
+            link = page.locator("a.glossary-term").first
+            assert len(link.get_attribute("title")) > 20
+            link.click()
+            page.wait_for_url("**/glossary.html#*")
+            page.locator("dt:target").wait_for()
+
+
+def test_a_wrong_address_says_so(addresses, browser):
+    page = browser.new_page()
+    page.goto(f"{addresses['server']}/404.html")
+    assert "not found" in page.locator("article h1").inner_text().lower()
+    assert page.evaluate("[...document.styleSheets].length") > 3
+    assert page.evaluate("getComputedStyle(document.querySelector('.bd-main')).display") == "flex"
+    page.close()
+
+
+def test_the_colours_can_be_chosen(addresses, visit):
+    with visit(f"{addresses['file']}/book/index.html") as page:
+        seen = set()
+        for _ in range(3):
+            page.locator("button.theme-switch-button:visible").first.click()
+            seen.add(page.evaluate("document.documentElement.dataset.theme"))
+        assert seen == {"light", "dark"}
+
+
+def test_there_is_one_search_field(addresses, visit):
+    with visit(f"{addresses['file']}/book/index.html") as page:
+        assert page.locator("input[type=search]:visible, button.search-button-field:visible").count() == 1
