@@ -67,7 +67,7 @@ class LanguageModel(nn.Module):
         else:
             X = self.embedding(ids.T)  # (T, B, D)
         H, state = self.recurrent(self.dropout(X), state)  # (T, B, h)
-        return self.output(self.dropout(H).transpose(0, 1)), state
+        return self.output(self.dropout(H)).transpose(0, 1), state
 
     def _check_state(self, state, ids):
         parts = (state,)

@@ -1,0 +1,446 @@
+import io
+import math
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from d2lrnn import cells, training
+from d2lrnn.language_model import LanguageModel, ScratchLanguageModel
+from d2lrnn.metrics import perplexity
+from d2lrnn.training import CheckpointError, TrainingDiverged, detach, evaluate, fit, split
+
+torch.set_num_threads(1)
+
+V = 6
+# Not quite periodic, so that there is something to learn and something that cannot be learned.
+TEXT = [(i * i // 3 + (i % 7 == 0)) % V for i in range(400)]
+TRAIN, HELD_OUT = split(TEXT, (300, 100))
+SETTINGS = dict(num_epochs=4, batch_size=4, num_steps=10, lr=0.01)
+
+
+def make_model(hidden_size=8, **options):
+    torch.manual_seed(0)
+    return LanguageModel(V, hidden_size, **options)
+
+
+# split
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1, max_size=60), st.data())
+def test_parts_are_contiguous_and_in_order(text, data):
+    lengths, left = [], len(text)
+    while left and len(lengths) < 3:
+        lengths.append(data.draw(st.integers(1, left)))
+        left -= lengths[-1]
+    parts = split(text, lengths)
+    assert [len(part) for part in parts] == lengths
+    assert text.startswith("".join(parts))
+
+
+def test_fractions_that_sum_to_one_use_every_token():
+    train, validation, test = split(list(range(1001)), (0.8, 0.1, 0.1))
+    assert train + validation + test == list(range(1001))
+    assert (len(train), len(validation)) == (801, 100)
+    assert torch.equal(split(torch.arange(10), (0.5, 0.2))[1], torch.tensor([5, 6]))
+
+
+@pytest.mark.parametrize(
+    "sizes, error, message",
+    [
+        ((8, 3), ValueError, "need 11 tokens"),
+        ((0.8, 0.3), ValueError, "more than 1"),
+        ((0.9, 0.01), ValueError, "empty"),
+        ((5, 0), ValueError, "empty"),
+        ((5, -2), ValueError, "empty"),
+        ((), ValueError, "empty"),
+        ((5, 0.5), TypeError, "all lengths"),
+    ],
+)
+def test_bad_sizes_are_refused(sizes, error, message):
+    with pytest.raises(error, match=message):
+        split("0123456789", sizes)
+
+
+# evaluate
+
+
+def test_evaluate_scores_all_tokens_but_the_first_with_the_state_carried():
+    model = make_model(cell="lstm", num_layers=2).double()
+    logits, _ = model(torch.tensor([HELD_OUT[:-1]]))
+    log_probs = logits[0].log_softmax(-1).gather(1, torch.tensor(HELD_OUT[1:])[:, None])
+    expected = perplexity(log_probs.detach())
+    for num_steps in (1, 7, 99, 1000):
+        assert evaluate(model, HELD_OUT, num_steps) == pytest.approx(expected, rel=1e-9)
+
+
+def test_evaluate_switches_dropout_off_and_gives_the_mode_back():
+    model = make_model(dropout=0.5)
+    assert evaluate(model, HELD_OUT) == evaluate(model, HELD_OUT)
+    assert model.training
+
+
+def test_a_model_that_knows_nothing_has_the_perplexity_of_a_uniform_guess():
+    model = make_model()
+    for p in model.parameters():
+        nn.init.zeros_(p)
+    assert evaluate(model, HELD_OUT) == pytest.approx(V)
+
+
+@pytest.mark.parametrize("ids, message", [([1], "at least 2"), ([1, 2, V], f"id {V}, but the model knows ids 0")])
+def test_texts_that_cannot_be_scored_are_refused(ids, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(make_model(), ids)
+
+
+# fit
+
+
+@pytest.mark.parametrize("sampling", ["random", "sequential"])
+def test_the_history_is_that_of_the_loop_written_out(sampling):
+    """The same training in its plainest form, with torch's own clipping."""
+    history = fit(make_model(), TRAIN, HELD_OUT, sampling=sampling, optimizer="sgd", **SETTINGS | {"lr": 1.0})
+    model = make_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    generator = torch.Generator().manual_seed(0)
+    for _, row in history.iterrows():
+        losses, norms, state = [], [], None
+        for X, Y in training.SAMPLINGS[sampling](TRAIN, 4, 10, generator):
+            state = state.detach() if sampling == "sequential" and state is not None else None
+            logits, state = model(X, state)
+            loss = F.cross_entropy(logits.reshape(-1, V), Y.reshape(-1))
+            optimizer.zero_grad()
+            loss.backward()
+            norms.append(nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
+            optimizer.step()
+            losses.append(loss.item())
+        assert row.loss == pytest.approx(np.mean(losses), rel=1e-4)
+        assert row.train_perplexity == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
+        assert row.grad_norm == pytest.approx(np.mean(norms), rel=1e-3)
+        assert row.max_grad_norm == pytest.approx(max(norms), rel=1e-3)
+        assert row.held_out_perplexity == pytest.approx(evaluate(model, HELD_OUT), rel=1e-4)
+    assert list(history.columns) == [
+        "epoch", "loss", "train_perplexity", "held_out_perplexity", "grad_norm", "max_grad_norm", "lr",
+    ]  # fmt: skip
+    assert list(history.epoch) == [1, 2, 3, 4]
+    assert len(history.attrs["seconds"]) == 4
+
+
+def test_training_learns_and_without_a_held_out_text_there_is_no_such_column():
+    history = fit(make_model(32), TRAIN, **SETTINGS | {"num_epochs": 30})
+    assert history.train_perplexity.iloc[-1] < 0.6 * history.train_perplexity.iloc[0]
+    assert "held_out_perplexity" not in history
+    assert history.attrs["best_epoch"] is None
+
+
+def test_a_scratch_model_is_trained_as_any_other():
+    params = cells.init_rnn_params(V, 16, V, 0.1, torch.Generator().manual_seed(0))
+    history = fit(ScratchLanguageModel(V, params), TRAIN, **SETTINGS | {"num_epochs": 20})
+    assert history.loss.iloc[-1] < 0.8 * history.loss.iloc[0]
+
+
+def test_the_same_seed_gives_the_same_history_and_global_random_numbers_are_left_alone():
+    model = make_model(dropout=0.3)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = fit(model, TRAIN, HELD_OUT, **SETTINGS)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    model = make_model(dropout=0.3)
+    assert first.equals(fit(model, TRAIN, HELD_OUT, **SETTINGS))
+    assert not first.equals(fit(make_model(dropout=0.3), TRAIN, HELD_OUT, seed=1, **SETTINGS))
+
+
+class Spy(nn.Module):
+    """A model that writes down the states it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.states = make_model(), []
+
+    def forward(self, ids, state=None):
+        if self.training:
+            self.states.append(state)
+        return self.inner(ids, state)
+
+
+def test_a_carried_state_is_detached_and_starts_anew_each_epoch():
+    spy = Spy()
+    fit(spy, TRAIN, sampling="sequential", **SETTINGS)
+    fresh = [i for i, state in enumerate(spy.states) if state is None]
+    assert len(fresh) == SETTINGS["num_epochs"] < len(spy.states)
+    # No graph behind a state: neither the memory nor the backward pass grows from batch to batch.
+    assert all(state.grad_fn is None and not state.requires_grad for state in spy.states if state is not None)
+
+
+def test_random_batches_start_from_no_state():
+    spy = Spy()
+    fit(spy, TRAIN, **SETTINGS)
+    assert spy.states and all(state is None for state in spy.states)
+
+
+def test_detach_reaches_every_part_of_a_state():
+    H = torch.ones(2, requires_grad=True) * 2
+    assert detach(None) is None
+    a, (b, c) = detach((H, (H, None)))
+    assert a.grad_fn is None and b.grad_fn is None and c is None and torch.equal(a, H)
+
+
+def test_the_schedule_multiplies_the_learning_rate():
+    history = fit(make_model(), TRAIN, schedule=lambda epoch: 0.5 ** (epoch - 1), **SETTINGS)
+    assert list(history.lr) == [0.01, 0.005, 0.0025, 0.00125]
+    constant = fit(make_model(), TRAIN, **SETTINGS)
+    assert history.loss[0] == constant.loss[0] and history.loss[3] != constant.loss[3]
+
+
+def test_early_stopping_ends_with_the_best_parameters():
+    model = make_model(32)
+    history = fit(model, TRAIN, HELD_OUT, patience=3, **SETTINGS | {"num_epochs": 500, "lr": 0.02})
+    best = history.held_out_perplexity.idxmin()
+    assert len(history) == best + 1 + 3 < 500
+    assert history.attrs["best_epoch"] == history.epoch[best]
+    assert evaluate(model, HELD_OUT) == history.held_out_perplexity[best]
+
+
+def test_without_patience_training_ends_with_the_last_parameters():
+    model = make_model(32)
+    noise = torch.randint(V, (50,), generator=torch.Generator().manual_seed(0))
+    history = fit(model, TRAIN, noise, **SETTINGS | {"num_epochs": 10})
+    assert evaluate(model, noise) == history.held_out_perplexity.iloc[-1] > history.held_out_perplexity.min()
+
+
+def test_optimizers_are_names_or_functions():
+    by_name = fit(make_model(), TRAIN, optimizer="sgd", **SETTINGS)
+    assert by_name.equals(fit(make_model(), TRAIN, optimizer=torch.optim.SGD, **SETTINGS))
+    assert not by_name.equals(fit(make_model(), TRAIN, **SETTINGS))
+
+
+class Exploding(nn.Module):
+    """A loss that becomes infinite at the third minibatch."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits, self.calls = nn.Parameter(torch.zeros(V)), 0
+
+    def forward(self, ids, state=None):
+        self.calls += 1
+        logits = self.logits * (math.inf if self.calls == 3 else 1.0)
+        return logits.expand(*ids.shape, V), state
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_the_norm_and_advice():
+    model = Exploding()
+    with pytest.raises(TrainingDiverged, match=r"epoch 1 at step 3.*gradient norm nan.*clip=1\.0.*lr than 0\.01") as e:
+        fit(model, TRAIN, clip=None, **SETTINGS)
+    assert (e.value.epoch, e.value.step) == (1, 3)
+    assert not math.isfinite(e.value.loss) and math.isnan(e.value.grad_norm)
+    assert model.logits.isfinite().all()
+
+
+def test_a_relu_network_with_a_large_rate_and_no_clipping_is_caught():
+    from functools import partial
+
+    params = cells.init_rnn_params(V, 32, V, 0.5, torch.Generator().manual_seed(0))
+    model = ScratchLanguageModel(V, params, partial(cells.rnn, activation=torch.relu))
+    with pytest.raises(TrainingDiverged):
+        fit(model, TRAIN, optimizer="sgd", clip=None, **SETTINGS | {"lr": 10.0, "num_epochs": 50})
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"num_epochs": 0}, ValueError, "num_epochs"),
+        ({"lr": 0.0}, ValueError, "lr above 0"),
+        ({"lr": math.nan}, ValueError, "lr above 0"),
+        ({"clip": 0.0}, ValueError, "clip must be above 0"),
+        ({"sampling": "shuffled"}, ValueError, "random, sequential"),
+        ({"optimizer": "adam"}, ValueError, "adamw, sgd"),
+        ({"patience": 0}, ValueError, "patience"),
+        ({"patience": 3, "held_out_ids": None}, ValueError, "held_out_ids"),
+        ({"train_ids": TEXT[:40]}, ValueError, "needs 41 tokens"),
+        ({"train_ids": [V] * 100}, ValueError, "vocabulary that the model was made for"),
+        ({"held_out_ids": [1]}, ValueError, "at least 2"),
+        ({"checkpoint": "no/such/folder/run.pt"}, FileNotFoundError, "create it first"),
+    ],
+)
+def test_bad_arguments_are_refused_before_the_model_changes(options, error, message):
+    model = make_model()
+    with pytest.raises(error, match=message):
+        fit(model, **{"train_ids": TRAIN, "held_out_ids": HELD_OUT, **SETTINGS, **options})
+    for p, q in zip(model.parameters(), make_model().parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+# checkpoints
+
+LONG = SETTINGS | {"num_epochs": 12, "patience": 9, "schedule": lambda epoch: 0.95**epoch}
+
+
+def long_run(checkpoint=None, sampling="sequential", **options):
+    model = make_model(dropout=0.3, embedding_size=4)
+    history = fit(model, TRAIN, HELD_OUT, sampling=sampling, checkpoint=checkpoint, **LONG | options)
+    return history, model
+
+
+def assert_same_run(run, other):
+    assert run[0].equals(other[0])
+    for p, q in zip(run[1].parameters(), other[1].parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("sampling", ["random", "sequential"])
+def test_a_run_continued_after_each_epoch_is_the_same_to_the_last_digit(tmp_path, sampling):
+    path = tmp_path / "run.pt"
+    for num_epochs in (1, 2, 5, 5, 12):
+        torch.manual_seed(num_epochs)
+        resumed = long_run(path, sampling, num_epochs=num_epochs)
+    assert_same_run(resumed, long_run(sampling=sampling))
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path):
+    path = tmp_path / "run.pt"
+    first = long_run(path, lr=0.05, patience=1, num_epochs=200)
+    assert len(first[0]) < 200
+    assert_same_run(long_run(path, lr=0.05, patience=1, num_epochs=200), first)
+
+
+def run_until_killed(path, moment):
+    """In a process of its own: train, and kill it the hard way at a chosen moment."""
+
+    def die(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_halfway(checkpoint, file):
+        whole = io.BytesIO()
+        save(checkpoint, whole)
+        file.write(whole.getvalue()[: whole.tell() // 2])
+        file.flush()
+        die()
+
+    torch.set_num_threads(1)
+    save, replace, step = torch.save, os.replace, torch.optim.AdamW.step
+    if moment == "while writing":
+        torch.save = die_halfway
+    elif moment == "before renaming":
+        os.replace = die
+    elif moment == "after renaming":
+        os.replace = lambda *paths: (replace(*paths), die())
+    elif moment == "in the middle of an epoch":
+        countdown = iter([False] * 10 + [True])
+        torch.optim.AdamW.step = lambda optimizer: die() if next(countdown) else step(optimizer)
+    long_run(path)
+
+
+def test_training_killed_at_any_moment_and_resumed_is_the_same_to_the_last_digit(tmp_path):
+    path = tmp_path / "run.pt"
+    context = multiprocessing.get_context("forkserver")
+    # Imported once; torch's optimizers import torch._dynamo when first used, which takes seconds.
+    context.set_forkserver_preload(["torch._dynamo", "d2lrnn.training", "d2lrnn.language_model"])
+    moments = ["while writing", "in the middle of an epoch", "before renaming", "after renaming"] * 2
+    moments += ["any time"] * 4
+    waits = random.Random(0)
+    for moment in moments:
+        process = context.Process(target=run_until_killed, args=(path, moment))
+        process.start()
+        if moment == "any time":
+            time.sleep(waits.uniform(0.05, 0.4))
+            process.kill()
+        process.join()
+        assert process.exitcode in (-signal.SIGKILL, 0)
+        assert moment == "any time" or process.exitcode == -signal.SIGKILL
+    rows = len(torch.load(path, weights_only=True)["history"])
+    assert 2 <= rows  # it was resumed somewhere in between, not run anew
+    assert_same_run(long_run(path), long_run())
+    assert os.listdir(tmp_path) == ["run.pt"]
+
+
+def test_a_save_that_fails_keeps_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    long_run(path, num_epochs=2)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        long_run(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["run.pt"]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(0, 0.999))
+def test_a_truncated_checkpoint_is_refused_and_the_model_unchanged(tmp_path_factory, fraction):
+    path = tmp_path_factory.mktemp("truncated") / "run.pt"
+    long_run(path, num_epochs=1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(fraction * len(whole))])
+    model = make_model(dropout=0.3, embedding_size=4)
+    with pytest.raises(CheckpointError, match="truncated"):
+        fit(model, TRAIN, HELD_OUT, sampling="sequential", checkpoint=path, **LONG)
+    for p, q in zip(model.parameters(), make_model(dropout=0.3, embedding_size=4).parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"model": {}}, "text"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        long_run(tmp_path / "run.pt")
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("evil",)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"settings": Evil()}, tmp_path / "run.pt")
+    with pytest.raises(CheckpointError):
+        long_run(tmp_path / "run.pt")
+    assert os.listdir(tmp_path) == ["run.pt"]
+
+
+@pytest.mark.parametrize(
+    "changed, options",
+    [
+        ("optimizer", {"lr": 0.02}),
+        ("optimizer", {"optimizer": "sgd"}),
+        ("batch_size", {"batch_size": 5}),
+        ("num_steps", {"num_steps": 9}),
+        ("clip", {"clip": None}),
+        ("sampling", {"sampling": "random"}),
+        ("seed", {"seed": 1}),
+        ("schedule", {"schedule": None}),
+        ("more than 2 epochs", {"num_epochs": 2}),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, changed, options):
+    long_run(tmp_path / "run.pt", num_epochs=3)
+    with pytest.raises(CheckpointError, match=changed):
+        long_run(tmp_path / "run.pt", **options)
+
+
+def test_a_checkpoint_of_another_model_or_text_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    fit(make_model(8), TRAIN, checkpoint=path, **SETTINGS)
+    for model in (make_model(9), make_model(8, cell="gru"), make_model(8, dropout=0.1)):
+        with pytest.raises(CheckpointError, match="model changed"):
+            fit(model, TRAIN, checkpoint=path, **SETTINGS)
+    with pytest.raises(CheckpointError, match="train_ids changed"):
+        fit(make_model(8), TRAIN[::-1], checkpoint=path, **SETTINGS)
+    with pytest.raises(CheckpointError, match="held_out_ids changed"):
+        fit(make_model(8), TRAIN, HELD_OUT, checkpoint=path, **SETTINGS)
