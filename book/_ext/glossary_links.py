@@ -14,13 +14,14 @@ TRANSLATION = re.compile(r"\s\(([^)]*[\u4e00-\u9fff][^)]*)\)")
 
 
 def introduced_terms(doctree):
-    """Yield (bold node, "term (术语)") for every bold term with its Chinese one in brackets after it."""
+    """Yield (bold node, possible glossary entries) for every bold term with its Chinese one in brackets after it."""
     for bold in doctree.findall(nodes.strong):
         siblings = bold.parent.children
         after = siblings[siblings.index(bold) + 1 :][:1]
         match = after and isinstance(after[0], nodes.Text) and TRANSLATION.match(after[0].astext())
         if match:
-            yield bold, f"{bold.astext()} ({match[1]})"
+            term = bold.astext().lower()
+            yield bold, [f"{form} ({match[1]})".lower() for form in (term, term.removesuffix("s"))]
 
 
 def first_sentences(glossary):
@@ -50,13 +51,14 @@ class GlossaryLinks(SphinxPostTransform):
             return
         targets = self.env.get_domain("std")._terms
         sentences = first_sentences(self.env.get_doctree(GLOSSARY))
-        for bold, term in terms:
-            page, anchor = targets.get(term.lower(), (None, None))
-            if page is None:
+        for bold, entries in terms:
+            entry = next((entry for entry in entries if entry in targets), None)
+            if entry is None:
                 continue
+            page, anchor = targets[entry]
             address = self.app.builder.get_relative_uri(self.env.docname, page) + "#" + anchor
             link = nodes.reference("", "", internal=True, refuri=address, classes=["glossary-term"])
-            link["reftitle"] = sentences.get(term.lower(), "")
+            link["reftitle"] = sentences.get(entry, "")
             link += bold.deepcopy()
             bold.replace_self(link)
 
