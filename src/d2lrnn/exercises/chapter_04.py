@@ -1,0 +1,252 @@
+"""Checkers of the exercises of chapter 4, a recurrent network from scratch."""
+
+import math
+
+import torch
+
+from d2lrnn.cells import init_rnn_params, rnn, rnn_step
+from d2lrnn.exercises import NotAnswered, call, checker, close
+
+
+@checker(
+    "04.parameters",
+    praise="The number of steps is not in it: the same five arrays are used at every step.",
+)
+def parameters(answer):
+    for D, h, q in ((28, 64, 28), (5, 3, 2), (1813, 128, 1813)):
+        count = call(answer, D, h, q)
+        if not isinstance(count, int):
+            return f"a number of parameters is an int, but you returned {type(count).__name__}."
+        expected = D * h + h * h + h + h * q + q
+        slips = {
+            expected - q: "b_q is missing: the output equation has a bias as well.",
+            expected - h: "b_h is missing: the hidden state has a bias.",
+            expected - h - q: "both biases are missing.",
+            expected + h: "you counted two biases for the hidden state; equation (4.1) has one.",
+            expected - h * h: "W_hh is missing: how does the past get in?",
+            expected - h * q: "W_hq is missing.",
+            expected - h * q - q: "that is the hidden part only; the output equation has parameters as well.",
+        }
+        if count in slips:
+            return slips[count]
+        if count > expected and count % expected == 0:
+            return "you multiplied by a number of steps; write down which arrays a second step adds."
+        if count != expected:
+            return f"for D = {D}, h = {h}, q = {q} you have {count:,}. Write down the shape of each of the five arrays."
+
+
+@checker(
+    "04.rnn_step",
+    praise="Everything that the model knows of the past went through H.",
+)
+def step(answer):
+    generator = torch.Generator().manual_seed(4)
+    params = random_params(4, 4, 4, generator)
+    X_t, H = (torch.randn(3, 4, generator=generator, dtype=torch.float64) for _ in range(2))
+    result = call(answer, X_t, H, params)
+    if not isinstance(result, tuple) or len(result) != 2:
+        return "return two tensors, O_t and H_t."
+    O_t, H_t = result
+    O_true, H_true = rnn_step(X_t, H, params)
+    before = X_t @ params["W_xh"] + H @ params["W_hh"] + params["b_h"]
+    if close(O_t, H_true) and close(H_t, O_true):
+        return "both tensors are right, but in the wrong order: O_t comes first."
+    if close(H_t, before):
+        return "H_t is not bounded: the activation function is missing."
+    if close(H_t, torch.tanh(H_true)):
+        return "tanh is applied twice to the hidden state."
+    if close(H_t, torch.tanh(before - params["b_h"]) + params["b_h"]):
+        return "a bias that is added after tanh is outside the brackets of (4.1)."
+    if close(H_t, torch.sigmoid(before)):
+        return "this is the logistic function σ; (4.1) is used with tanh here."
+    for name in ("W_xh", "W_hh"):
+        other = params | {name: params[name].T}
+        if close(H_t, rnn_step(X_t, H, other)[1]):
+            return f"{name} is transposed: a row is an example, so the features multiply from the left."
+    if close(H_t, torch.tanh(X_t @ params["W_xh"] + params["b_h"])):
+        return "H_t does not depend on the old state."
+    if close(H_t, torch.tanh(before - params["b_h"])):
+        return "b_h is missing."
+    if not close(H_t, H_true):
+        return "H_t differs from (4.1)."
+    if close(O_t, torch.tanh(O_true)):
+        return "tanh is applied to the output: scores of tokens must be free to be large."
+    if close(O_t, torch.softmax(O_true, dim=1)):
+        return "O_t holds probabilities already; (4.2) gives scores, and the loss applies the softmax."
+    if close(O_t, H @ params["W_hq"] + params["b_q"]):
+        return "O_t is computed from the old state, so it has not seen X_t."
+    if close(O_t, O_true - params["b_q"]):
+        return "b_q is missing."
+    if not close(O_t, O_true):
+        return "H_t is right, but O_t differs from (4.2)."
+
+
+@checker(
+    "04.clip",
+    praise="All gradients shrink by one factor, so the step keeps its direction.",
+)
+def clip(answer):
+    # Norms 3, 4 and 12: together 13.
+    large = [torch.tensor([3.0, 0.0]), torch.tensor([[0.0], [4.0]]), torch.tensor([7.2, 9.6])]
+    small = [torch.tensor([0.3, 0.0]), torch.tensor([0.4])]
+    clipped = call(answer, [g.clone() for g in large], 6.5)
+    if len(clipped) != len(large) or any(a.shape != b.shape for a, b in zip(clipped, large, strict=True)):
+        return "return a list with one tensor of the same shape for each gradient."
+    if same(clipped, [g * min(1, 6.5 / g.norm().item()) for g in large]):
+        return "each gradient was clipped by its own norm, which turns the direction of the whole step."
+    if same(clipped, [g.clamp(-6.5, 6.5) for g in large]):
+        return "each number was clipped by itself: that bounds the numbers, and turns the direction."
+    if same(clipped, large):
+        return "a gradient of norm 13 came back unchanged for θ = 6.5."
+    if same(clipped, [g / 13 for g in large]):
+        return "the result has norm 1, whatever θ is."
+    if same(clipped, [g * 6.5 / 169 for g in large]):
+        return "you divided by the squared norm: a square root is missing."
+    if same(clipped, [g * 6.5 / 19 for g in large]):
+        return "you added the norms of the three gradients; the norm of all of them together is not their sum."
+    if not same(clipped, [g / 2 for g in large]):
+        return "a gradient of norm 13 and θ = 6.5 gave something else than half of it."
+    if not same(call(answer, [g.clone() for g in small], 6.5), small):
+        return "a gradient of norm 0.5 was changed although θ = 6.5: clipping never makes a gradient longer."
+    zero = call(answer, [torch.zeros(2)], 1.0)
+    if not torch.isfinite(zero[0]).all():
+        return "a gradient of zeros became NaN: you divided by its norm."
+
+
+def same(tensors, others):
+    return all(torch.allclose(a, b, atol=1e-4) for a, b in zip(tensors, others, strict=True))
+
+
+@checker(
+    "04.above_uniform",
+    praise="The model is sure, and wrong: on (geometric) average it gives the truth less than 1/4.",
+)
+def above_uniform(answer):
+    probs = [float(p) for p in answer]
+    if len(probs) != 4:
+        return f"give four probabilities, not {len(probs)}."
+    if any(p < 0 or p > 1 for p in probs) or not math.isclose(sum(probs), 1, abs_tol=1e-6):
+        return f"these are not probabilities: each is between 0 and 1, and they sum to 1 (yours: {sum(probs):.4g})."
+    if 0 in probs:
+        return "a token with probability 0 occurs, so the perplexity is infinite. Make it finite."
+    value = math.exp(-sum(map(math.log, probs)) / 4)
+    if math.isclose(value, 4, rel_tol=1e-6):
+        return "this is the uniform guess, with perplexity 4 exactly. What must change to do worse than that?"
+    if value <= 8:
+        return f"the perplexity is {value:.2f}: above 4, so you are on the way, but not above 8."
+
+
+@checker(
+    "04.output_shape",
+    praise="A score for each token of the vocabulary at each place; which token it is comes out of the softmax.",
+)
+def output_shape(answer):
+    T, B, D, h, V = 35, 32, 64, 128, 1813
+    shape = call(answer, T, B, D, h, V)
+    shape = tuple(shape)
+    slips = {
+        (T, B, 1): "one number for each place: an id would have to be predicted as if ids were quantities.",
+        (T, B): "one number for each place: an id would have to be predicted as if ids were quantities.",
+        (T, B, D): "D is the size of the inputs. What does the model choose among?",
+        (T, B, h): "h is the size of the hidden state. What does the model choose among?",
+        (B, V): "that is one step; the loss uses the output of every step.",
+        (B, T, V): "the axes are batch first; the recurrent layers of this book are time-major.",
+    }
+    if shape in slips:
+        return slips[shape]
+    if shape != (T, B, V):
+        return f"for T = {T}, B = {B}, D = {D}, h = {h}, V = {V} you have {shape}."
+
+
+@checker(
+    "04.influence",
+    praise="No entry is exactly zero: every past token has a say, however small.",
+)
+def influence(answer):
+    generator = torch.Generator().manual_seed(5)
+    params = random_params(4, 6, 4, generator)
+    inputs = torch.randn(7, 1, 4, generator=generator, dtype=torch.float64)
+    norms = torch.as_tensor(call(answer, inputs.clone(), params)).detach()
+    if norms.shape != (7,):
+        return f"return 7 norms for 7 steps, not something of shape {tuple(norms.shape)}."
+
+    def reference(choose):
+        X = inputs.clone().requires_grad_()
+        outputs, _ = rnn(X, None, params)
+        (gradient,) = torch.autograd.grad(choose(outputs), X)
+        return gradient[:, 0]
+
+    last = reference(lambda outputs: outputs[-1].sum())
+    if close(norms, reference(lambda outputs: outputs.sum()).norm(dim=1)):
+        return "this is the influence on the sum of all outputs; the question asks for the last one."
+    if close(norms, last.sum(dim=1)) or close(norms, last.sum(dim=1).abs()):
+        return "you added the entries of a gradient; its norm is the root of the sum of their squares."
+    if close(norms, last.norm(dim=1) ** 2):
+        return "these are the squared norms."
+    if close(norms, last.norm(dim=1).flip(0)):
+        return "the order is reversed: the first entry belongs to X_1."
+    if (norms[:-1] == 0).all():
+        return "only the last input has an influence: was the state cut off from its past, or not passed on?"
+    if not close(norms, last.norm(dim=1)):
+        return "the norms differ from those of the gradient of O_T's sum with respect to X_1 … X_T."
+
+
+@checker(
+    "04.next_state",
+    praise="The values go on, the graph does not: memory over the whole text, gradients over T steps.",
+)
+def next_state(answer):
+    weight = torch.ones(2, 3, requires_grad=True)
+    state = 2 * weight
+    # None means "start from zeros" here, and "no answer yet" only where it comes for both kinds of batches.
+    first, second = answer("random", state), answer("sequential", state)
+    if first is Ellipsis or (first is None and second is None):
+        raise NotAnswered
+    if first is not None and (not isinstance(first, torch.Tensor) or first.shape != state.shape):
+        return "for random batches return None, or zeros of the state's shape."
+    if first is not None and torch.equal(first, state):
+        return "after a random batch comes another place of the text, but you pass the state on."
+    if first is not None and first.any():
+        return "the state after a random batch should start anew, from zeros."
+    if second is None or not second.any():
+        return "in sequential batches row i goes on where it stopped, but you throw its state away."
+    if not torch.equal(second, state):
+        return "in sequential batches the values of the state must be kept as they are."
+    if second.requires_grad:
+        return "the state still hangs on the graph of all earlier batches: cut it off."
+
+
+@checker(
+    "04.lag_weights",
+    praise="Without an activation the network is a linear filter: h units only limit which filters it can be.",
+)
+def lag_weights(answer):
+    generator = torch.Generator().manual_seed(6)
+    params = random_params(3, 3, 3, generator)
+    for k in (0, 1, 4):
+        matrix = call(answer, params, k)
+        expected = linear_lag(params, k)
+        if close(matrix, expected):
+            continue
+        if close(matrix, linear_lag(params, k + 1)):
+            return f"for k = {k} there is one W_hh too many: the newest input has not passed through W_hh at all."
+        if k and close(matrix, linear_lag(params, k - 1)):
+            return f"for k = {k} there is one W_hh too few."
+        if k > 1 and close(matrix, params["W_xh"] @ params["W_hh"] ** k @ params["W_hq"]):
+            return "** raises each number to a power; a product of matrices is meant (torch.linalg.matrix_power)."
+        if close(matrix, expected.T):
+            return "the result is transposed: (D, q) is asked for, so that X_t M_k is (B, q)."
+        if close(matrix, torch.tanh(expected)):
+            return "there is no tanh in this network."
+        return f"for k = {k} the matrix is not the one that multiplies X_(T−k) in O_T."
+
+
+def linear_lag(params, k):
+    return params["W_xh"] @ torch.linalg.matrix_power(params["W_hh"], k) @ params["W_hq"]
+
+
+def random_params(D, h, q, generator):
+    """Parameters in float64 whose biases are not zero, so that a forgotten bias shows."""
+    params = init_rnn_params(D, h, q, scale=0.5, generator=generator)
+    biases = {name: torch.randn(len(params[name]), generator=generator) for name in ("b_h", "b_q")}
+    return {name: tensor.detach().double() for name, tensor in (params | biases).items()}

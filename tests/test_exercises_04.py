@@ -1,0 +1,185 @@
+import pytest
+import torch
+
+from d2lrnn.cells import rnn, rnn_step
+from d2lrnn.exercises import check
+
+
+def parameters(D, h, q):
+    return D * h + h * h + h + h * q + q
+
+
+def clip(gradients, theta):
+    norm = torch.sqrt(sum((g**2).sum() for g in gradients))
+    return [g * theta / norm for g in gradients] if norm > theta else gradients
+
+
+def clip_dividing_first(gradients, theta):
+    norm = torch.sqrt(sum((g**2).sum() for g in gradients))
+    return [g / norm * norm.clamp(max=theta) for g in gradients]
+
+
+def influence(inputs, params, last=True, power=1):
+    inputs.requires_grad_()
+    outputs, _ = rnn(inputs, None, params)
+    (outputs[-1] if last else outputs).sum().backward()
+    return inputs.grad[:, 0].norm(dim=1) ** power
+
+
+def cut_influence(inputs, params):
+    inputs.requires_grad_()
+    H = torch.zeros(1, len(params["W_hh"]), dtype=inputs.dtype)
+    for X_t in inputs:
+        O_t, H = rnn_step(X_t, H.detach(), params)
+    O_t.sum().backward()
+    return inputs.grad[:, 0].norm(dim=1)
+
+
+def next_state(sampling, state):
+    return state.detach() if sampling == "sequential" else None
+
+
+def lag_weights(params, k):
+    return params["W_xh"] @ torch.linalg.matrix_power(params["W_hh"], k) @ params["W_hq"]
+
+
+def step_variant(activation=torch.tanh, output=lambda O_t: O_t, transpose=(), zero=(), b_h_outside=False, swap=False):
+    def answer(X_t, H, params):
+        params = params | {name: params[name].T for name in transpose}
+        params |= {name: torch.zeros_like(params[name]) for name in zero}
+        bias = params["b_h"]
+        before = X_t @ params["W_xh"] + H @ params["W_hh"]
+        H = activation(before) + bias if b_h_outside else activation(before + bias)
+        O_t = output(H @ params["W_hq"] + params["b_q"])
+        return (H, O_t) if swap else (O_t, H)
+
+    return answer
+
+
+def old_state_output(X_t, H, params):
+    return H @ params["W_hq"] + params["b_q"], rnn_step(X_t, H, params)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("parameters", parameters),
+        ("rnn_step", rnn_step),
+        ("clip", clip),
+        ("above_uniform", [0.9997, 0.0001, 0.0001, 0.0001]),
+        ("above_uniform", torch.tensor([0.97, 0.01, 0.01, 0.01])),
+        ("output_shape", lambda T, B, D, h, V: (T, B, V)),
+        ("influence", influence),
+        ("next_state", next_state),
+        ("next_state", lambda sampling, state: next_state(sampling, state) if sampling == "sequential" else 0 * state),
+        ("lag_weights", lag_weights),
+    ],
+)
+def test_right_answers(name, answer, capsys):
+    check(f"04.{name}", answer)
+    assert capsys.readouterr().out.startswith(f"✓ 04.{name}: ")
+
+
+WRONG = [
+    ("parameters", lambda D, h, q: 35 * parameters(D, h, q), "number of steps"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) - q, "b_q is missing"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) - h, "b_h is missing"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) - h - q, "both biases"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) + h, "two biases"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) - h * h, "W_hh is missing"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) - h * q - q, "hidden part only"),
+    ("parameters", lambda D, h, q: float(parameters(D, h, q)), "is an int"),
+    ("parameters", lambda D, h, q: 7, "the five arrays"),
+    ("rnn_step", step_variant(activation=lambda x: x), "activation function is missing"),
+    ("rnn_step", step_variant(activation=lambda x: x.tanh().tanh()), "applied twice"),
+    ("rnn_step", step_variant(activation=torch.sigmoid), "logistic function"),
+    ("rnn_step", step_variant(b_h_outside=True), "after tanh"),
+    ("rnn_step", step_variant(transpose=["W_xh"]), "W_xh is transposed"),
+    ("rnn_step", step_variant(transpose=["W_hh"]), "W_hh is transposed"),
+    ("rnn_step", step_variant(zero=["W_hh"]), "does not depend on the old state"),
+    ("rnn_step", step_variant(zero=["b_h"]), "b_h is missing"),
+    ("rnn_step", step_variant(zero=["b_q"]), "b_q is missing"),
+    ("rnn_step", step_variant(output=torch.tanh), "applied to the output"),
+    ("rnn_step", step_variant(output=lambda O_t: O_t.softmax(1)), "probabilities already"),
+    ("rnn_step", step_variant(transpose=["W_hq"]), "O_t differs from (4.2)"),
+    ("rnn_step", step_variant(activation=torch.relu), "H_t differs from (4.1)"),
+    ("rnn_step", step_variant(swap=True), "wrong order"),
+    ("rnn_step", old_state_output, "has not seen X_t"),
+    ("rnn_step", lambda X_t, H, params: rnn_step(X_t, H, params)[0], "two tensors"),
+    ("clip", lambda gradients, theta: [g * min(1, theta / g.norm().item()) for g in gradients], "its own norm"),
+    ("clip", lambda gradients, theta: [g.clamp(-theta, theta) for g in gradients], "by itself"),
+    ("clip", lambda gradients, theta: gradients, "unchanged"),
+    ("clip", lambda gradients, theta: clip(gradients, 1.0), "norm 1"),
+    ("clip", lambda gradients, theta: [g * theta / 169 for g in gradients], "square root is missing"),
+    ("clip", lambda gradients, theta: [g * theta / 19 for g in gradients], "not their sum"),
+    ("clip", lambda gradients, theta: [g / 3 for g in gradients], "half of it"),
+    ("clip", lambda gradients, theta: clip([g * 1e6 for g in gradients], theta), "never makes a gradient longer"),
+    ("clip", lambda gradients, theta: [torch.cat([g.flatten() for g in gradients])], "same shape"),
+    ("clip", clip_dividing_first, "became NaN"),
+    ("above_uniform", [0.25, 0.25, 0.25, 0.25], "uniform guess"),
+    ("above_uniform", [0.7, 0.1, 0.1, 0.1], "not above 8"),
+    ("above_uniform", [1, 0, 0, 0], "infinite"),
+    ("above_uniform", [0.9, 0.9, 0.1, 0.1], "not probabilities"),
+    ("above_uniform", [0.5, 0.5], "four probabilities"),
+    ("output_shape", lambda T, B, D, h, V: (T, B, 1), "as if ids were quantities"),
+    ("output_shape", lambda T, B, D, h, V: (T, B, D), "size of the inputs"),
+    ("output_shape", lambda T, B, D, h, V: (T, B, h), "size of the hidden state"),
+    ("output_shape", lambda T, B, D, h, V: (B, T, V), "time-major"),
+    ("output_shape", lambda T, B, D, h, V: (B, V), "one step"),
+    ("output_shape", lambda T, B, D, h, V: (V, V), "you have (1813, 1813)"),
+    ("influence", lambda inputs, params: influence(inputs, params, last=False), "sum of all outputs"),
+    ("influence", lambda inputs, params: influence(inputs, params, power=2), "squared norms"),
+    ("influence", lambda inputs, params: influence(inputs, params).flip(0), "reversed"),
+    ("influence", lambda inputs, params: influence(inputs, params)[-1], "7 norms"),
+    ("influence", lambda inputs, params: 3 * influence(inputs, params), "differ"),
+    ("influence", cut_influence, "cut off"),
+    ("next_state", lambda sampling, state: state.detach(), "another place of the text"),
+    ("next_state", lambda sampling, state: state if sampling == "sequential" else None, "hangs on the graph"),
+    ("next_state", lambda sampling, state: torch.zeros_like(state), "throw its state away"),
+    ("next_state", lambda sampling, state: None if sampling == "sequential" else torch.zeros(2, 3), "throw its state"),
+    ("next_state", lambda sampling, state: None if sampling == "random" else 2 * state.detach(), "kept as"),
+    ("next_state", lambda sampling, state: torch.ones(2, 3), "start anew"),
+    ("next_state", lambda sampling, state: "zeros", "None, or zeros"),
+    ("lag_weights", lambda params, k: lag_weights(params, k + 1), "one W_hh too many"),
+    ("lag_weights", lambda params, k: lag_weights(params, max(k - 1, 0)), "one W_hh too few"),
+    ("lag_weights", lambda params, k: params["W_xh"] @ elementwise(params, k) @ params["W_hq"], "raises each number"),
+    ("lag_weights", lambda params, k: lag_weights(params, k).T, "transposed"),
+    ("lag_weights", lambda params, k: lag_weights(params, k).tanh(), "no tanh"),
+    ("lag_weights", lambda params, k: params["W_xh"], "not the one that multiplies"),
+]
+
+
+def elementwise(params, k):
+    return params["W_hh"] ** k if k else torch.eye(3, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
+def test_wrong_answers(name, answer, hint, capsys):
+    check(f"04.{name}", answer)
+    output = capsys.readouterr().out
+    assert output.startswith(f"✗ 04.{name}: ")
+    assert hint in output
+
+
+FUNCTIONS = {
+    "parameters": 3, "rnn_step": 3, "clip": 2, "output_shape": 5, "influence": 2, "next_state": 2, "lag_weights": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("nothing", [None, ...])
+def test_a_stub_is_not_answered_yet(name, nothing, capsys):
+    check(f"04.{name}", lambda *arguments: nothing)
+    assert capsys.readouterr().out == f"… 04.{name}: not answered yet.\n"
+
+
+def test_no_probabilities_yet(capsys):
+    check("04.above_uniform", ...)
+    assert capsys.readouterr().out == "… 04.above_uniform: not answered yet.\n"
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "above_uniform"])
+def test_an_answer_that_raises_is_reported(name, capsys):
+    check(f"04.{name}", [1, "two", 3, 4] if name == "above_uniform" else lambda *arguments: 1 / 0)
+    output = capsys.readouterr().out
+    assert output.startswith(f"✗ 04.{name}: your answer stopped with ")
