@@ -93,6 +93,7 @@ def test_round_trip(tokens, min_freq):
         (dict(tokens=[]), ValueError, "empty"),
         (dict(tokens="abc"), TypeError, "tokenize"),
         (dict(tokens=[["a"], ["b"]]), TypeError, "one list"),
+        (dict(tokens=["a", 1]), TypeError, "hold str, not int"),
         (dict(tokens=["a"], min_freq=0), ValueError, "at least 1"),
         (dict(tokens=["a"], min_freq=1.5), TypeError, "int"),
         (dict(tokens=["a"], reserved="<pad>"), TypeError, "reserved"),

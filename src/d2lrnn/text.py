@@ -85,9 +85,9 @@ class Vocab:
     """
 
     def __init__(self, tokens, min_freq=1, reserved=()):
-        tokens = _list_of_str(tokens, "tokens")
+        self.counts = _count(tokens)
         reserved = _list_of_str(reserved, "reserved")
-        if not tokens:
+        if not self.counts:
             raise ValueError("tokens is empty: a vocabulary needs a text")
         if not isinstance(min_freq, int):
             raise TypeError(f"min_freq must be an int, not {min_freq!r}")
@@ -97,7 +97,6 @@ class Vocab:
             raise ValueError(f"leave {UNKNOWN} out of reserved: it always has id 0")
         if len(set(reserved)) < len(reserved):
             raise ValueError(f"reserved holds a token twice: {reserved}")
-        self.counts = Counter(tokens)
         for token in reserved:
             if token in self.counts:
                 raise ValueError(f"the reserved token {token!r} occurs in the text: choose another name for it")
@@ -160,12 +159,30 @@ class Vocab:
         return [self.tokens[i] for i in ids]
 
 
+def _count(tokens):
+    _refuse_one_str(tokens, "tokens")
+    try:
+        counts = Counter(tokens)
+    except TypeError:
+        raise TypeError("tokens must be one list of str; join lists of lists into one list") from None
+    _refuse_other_types(counts, "tokens")
+    return counts
+
+
 def _list_of_str(tokens, name):
+    _refuse_one_str(tokens, name)
+    tokens = list(tokens)
+    _refuse_other_types(tokens, name)
+    return tokens
+
+
+def _refuse_one_str(tokens, name):
     if isinstance(tokens, str):
         raise TypeError(f"{name} must be a list of tokens, not one str; tokenize(text, level) makes a list")
-    tokens = list(tokens)
+
+
+def _refuse_other_types(tokens, name):
     # The set of types first: far quicker than asking each of a million tokens.
     for kind in set(map(type, tokens)):
         if not issubclass(kind, str):
             raise TypeError(f"{name} must hold str, not {kind.__name__}; join lists of lists into one list")
-    return tokens
