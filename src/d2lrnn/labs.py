@@ -1,0 +1,118 @@
+"""Labs: figures that train a model again, with the reader's settings. They need a running kernel."""
+
+import io
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from d2lrnn import plotting, training
+
+
+class Lab(widgets.VBox):
+    """Controls and a picture. Its text output is the name alone, so that it is the same in every run."""
+
+    name = "lab"
+
+    def __repr__(self):
+        return f"Lab({self.name!r})"
+
+
+def training_lab(name, make_model, train_ids, held_out_ids, baselines, history):
+    """Train a language model with settings from sliders; its curves grow epoch by epoch.
+
+    Plain gradient descent with clipping, random batches of 32 sequences of 35 tokens.
+
+    Args:
+        name: identifies the lab in the notebook's text output.
+        make_model: function (hidden_size) → model for `training.fit`, a new one with the same seed each time.
+        train_ids, held_out_ids: (N,) and (M,) ids.
+        baselines: dict from a name of `plotting.COLORS` to its held-out perplexity.
+        history: a DataFrame of `training.fit`, shown at first.
+
+    Returns:
+        Lab.
+    """
+    hidden = widgets.SelectionSlider(options=[8, 16, 32, 64, 128, 256], value=64, description="hidden")
+    lr = widgets.SelectionSlider(options=[0.25, 0.5, 1, 2, 4, 8, 16], value=2, description="lr")
+    clip = widgets.SelectionSlider(options=[0.1, 0.25, 0.5, 1, 2, "none"], value=1, description="clip")
+    epochs = widgets.IntSlider(value=10, min=1, max=50, description="epochs")
+    button = widgets.Button(description="Train")
+    picture = widgets.HTML(curves_svg(history, baselines))
+    message = widgets.HTML("Choose the settings, predict the curves, then press Train.")
+
+    def train(_):
+        button.disabled = True
+        try:
+            for rows in train_by_epoch(
+                make_model(hidden.value), train_ids, held_out_ids, epochs.value, lr.value, clip.value
+            ):
+                picture.value = curves_svg(rows, baselines)
+                message.value = f"Epoch {len(rows)} of {epochs.value}: held-out {rows.held_out_perplexity.iloc[-1]:.2f}"
+        except (training.TrainingDiverged, OverflowError, ValueError) as error:
+            message.value = f"Stopped: {error}"
+        finally:
+            button.disabled = False
+
+    button.on_click(train)
+    lab = Lab([widgets.HBox([hidden, lr]), widgets.HBox([clip, epochs, button]), message, picture])
+    lab.name = name
+    return lab
+
+
+def train_by_epoch(model, train_ids, held_out_ids, num_epochs, lr, clip):
+    """Train with plain gradient descent, and yield the history after each epoch.
+
+    Args:
+        model, train_ids, held_out_ids: as for `training.fit`.
+        num_epochs: how many epochs.
+        lr: learning rate.
+        clip: the largest gradient norm, or "none".
+
+    Yields:
+        DataFrame with a row per epoch so far: epoch, train_perplexity, held_out_perplexity.
+    """
+    rows = []
+    for epoch in range(1, num_epochs + 1):
+        row = training.fit(
+            model,
+            train_ids,
+            held_out_ids,
+            num_epochs=1,
+            batch_size=32,
+            num_steps=35,
+            lr=lr,
+            optimizer="sgd",
+            clip=None if clip == "none" else clip,
+            seed=epoch,
+            show_progress=False,
+        ).iloc[0]
+        rows.append({"epoch": epoch} | {key: row[key] for key in ("train_perplexity", "held_out_perplexity")})
+        yield pd.DataFrame(rows)
+
+
+def curves_svg(history, baselines):
+    """Draw training and held-out perplexity over the epochs, with baselines.
+
+    Args:
+        history: a DataFrame with columns epoch, train_perplexity and held_out_perplexity.
+        baselines: dict from a name of `plotting.COLORS` to its held-out perplexity.
+
+    Returns:
+        str, an SVG picture: the same for the same numbers.
+    """
+    with plt.rc_context({"svg.hashsalt": "d2lrnn"}):
+        ax = Figure(figsize=(6.4, 3.6), layout="constrained").subplots()
+        for label, value in baselines.items():
+            ends = [history.epoch.iloc[0], history.epoch.iloc[-1]]
+            ax.plot(ends, [value, value], "--", linewidth=1, color=plotting.COLORS[label], label=label)
+        for column, label in (("train_perplexity", "train"), ("held_out_perplexity", "held_out")):
+            color = plotting.COLORS[label]
+            ax.plot(history.epoch, history[column], "o-", markersize=3, color=color, label=label.replace("_", "-"))
+        ax.set(yscale="log", xlabel="epoch", ylabel="perplexity")
+        ax.figure.draw_without_rendering()
+        plotting.label_lines(ax)
+        text = io.StringIO()
+        ax.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
