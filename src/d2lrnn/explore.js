@@ -6,7 +6,7 @@ const STYLE = `
   border-radius: 8px; color: var(--pst-color-text-base, var(--jp-content-font-color1, inherit)); font: 15px/1.4 system-ui, sans-serif; }
 .explorable-controls { display: flex; flex-wrap: wrap; gap: .5rem 1.6rem; }
 .explorable-controls label { flex: 1 1 12rem; max-width: 22rem; margin: 0; }
-.explorable-controls output { float: right; font-variant-numeric: tabular-nums; font-weight: 600; }
+.explorable-controls b { float: right; font-variant-numeric: tabular-nums; font-weight: 600; }
 .explorable-controls input, .explorable-controls select { display: block; width: 100%; margin: .3rem 0 0; accent-color: #2b7fd4;
   min-height: 1.6rem; font: inherit; }
 .explorable-controls select { color: inherit; background: transparent; border: 1px solid color-mix(in srgb, currentColor 40%, transparent);
@@ -185,7 +185,7 @@ function render({ model, el }) {
   data.controls.forEach((control, c) => {
     const label = controls.appendChild(element("label"));
     label.append(element("span", {}, control.label));
-    const shown = label.appendChild(element("output"));
+    const shown = label.appendChild(element("b"));
     const input = control.menu ? element("select") : element("input", { type: "range", min: 0, max: control.values.length - 1, step: 1 });
     if (control.menu) control.values.forEach((value, i) => input.append(element("option", { value: i }, value)));
     label.append(input);
