@@ -182,8 +182,14 @@ def test_sample():
     model = LaplaceModel([0, 1, 2] * 20, 2, vocab_size=3, eps=1e-9)
     assert model.sample(5, prefix=[2, 0]) == [1, 2, 0, 1, 2]
     assert model.sample(0) == []
-    first, second = (model.sample(30, generator=torch.Generator().manual_seed(1)) for _ in range(2))
+    unigram = LaplaceModel([0, 1, 2] * 20, 1, vocab_size=3, eps=1)
+    first, second = (unigram.sample(30, generator=torch.Generator().manual_seed(1)) for _ in range(2))
     assert first == second and all(isinstance(token, int) for token in first)
+
+
+def test_sample_looks_back_over_the_whole_order():
+    model = LaplaceModel([0, 0, 1, 1] * 20, 3, vocab_size=2, eps=1e-9)
+    assert model.sample(6, prefix=[0, 0]) == [1, 1, 0, 0, 1, 1]
 
 
 def test_samples_have_the_models_frequencies():
