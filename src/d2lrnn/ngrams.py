@@ -51,13 +51,13 @@ def _pack(ids, n, vocab_size):
 
 def _unpack(packed, seen, vocab_size):
     """Undo `_pack`: (K,) numbers to (K, n) ids."""
-    columns = []
-    for numbered in reversed(seen):
-        packed, last = np.divmod(packed, vocab_size)
-        columns.append(last)
-        if numbered is not None:
-            packed = numbered[packed]
-    return np.stack([packed, *reversed(columns)], axis=1)
+    grams = np.empty((len(packed), len(seen) + 1), dtype=np.int64)
+    for column in range(len(seen), 0, -1):
+        packed, grams[:, column] = np.divmod(packed, vocab_size)
+        if seen[column - 1] is not None:
+            packed = seen[column - 1][packed]
+    grams[:, 0] = packed
+    return grams
 
 
 class ZipfFit(NamedTuple):
