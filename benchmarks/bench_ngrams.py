@@ -17,7 +17,8 @@ memory is the peak resident memory above that before the work, so the text and t
 
 Sorting and tables grow a little faster than the text. A bend above some 4 million tokens is the
 memory's: larger arrays get fresh pages from the system each time. With
-MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=8000000000 in the environment it goes away.
+MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=8000000000 in the environment most of it goes away
+(3-grams: slope 1.2 instead of 1.4).
 """
 
 import json
