@@ -65,6 +65,18 @@ def test_a_failing_cell_leaves_the_file_as_it_was(tmp_path, source, says):
     assert [file.name for file in tmp_path.iterdir()] == ["01_toy.ipynb"]
 
 
+@pytest.mark.parametrize(("folder", "printed"), [("", "from the real text\n"), ("/data", "here\n")])
+def test_real_data_cells_keep_their_outputs_where_the_data_may_be_missing(tmp_path, monkeypatch, folder, printed):
+    monkeypatch.setenv("D2LRNN_DATA", folder)
+    path = write(tmp_path / "01_toy.ipynb", ["print('here')"])
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].metadata["tags"] = ["real-data"]
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="from the real text\n")]
+    nbformat.write(notebook, path)
+    tool.refresh(path)
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == printed
+
+
 def test_an_expected_exception_is_saved(tmp_path):
     path = write(tmp_path / "01_toy.ipynb", ["1 / 0"])
     notebook = nbformat.read(path, as_version=4)
