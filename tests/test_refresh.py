@@ -65,16 +65,15 @@ def test_a_failing_cell_leaves_the_file_as_it_was(tmp_path, source, says):
     assert [file.name for file in tmp_path.iterdir()] == ["01_toy.ipynb"]
 
 
-@pytest.mark.parametrize(("folder", "printed"), [("", "from the real text\n"), ("/data", "here\n")])
-def test_real_data_cells_keep_their_outputs_where_the_data_may_be_missing(tmp_path, monkeypatch, folder, printed):
-    monkeypatch.setenv("D2LRNN_DATA", folder)
-    path = write(tmp_path / "01_toy.ipynb", ["print('here')"])
+@pytest.mark.parametrize(("saved", "after"), [("of last week\n", "of last week\n"), (None, "of today\n")])
+def test_a_cell_tagged_keep_output_keeps_what_it_has(tmp_path, saved, after):
+    path = write(tmp_path / "01_toy.ipynb", ["print('of today')"])
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].metadata["tags"] = ["real-data"]
-    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="from the real text\n")]
+    notebook.cells[0].metadata["tags"] = ["keep-output"]
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text=saved)] if saved else []
     nbformat.write(notebook, path)
     tool.refresh(path)
-    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == printed
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == after
 
 
 def test_an_expected_exception_is_saved(tmp_path):

@@ -4,8 +4,8 @@
     python tools/refresh.py book/01_sequence_models.ipynb    one of them
 
 A notebook is written only if every cell ran without an error and without a word on stderr.
-A cell tagged `real-data` keeps its saved outputs where the environment variable D2LRNN_DATA is not set: its
-texts may not be on this machine.
+A cell tagged `keep-output` is run, but keeps the outputs it has: a measured speed would differ each time, and a
+real text may not be on this machine. To renew them, clear the cell's outputs first.
 """
 
 import base64
@@ -62,7 +62,7 @@ def refresh(path, timeout=600):
 def execute(notebook, path, timeout):
     """Run every cell in order, from a fresh kernel, in the notebook's folder."""
     notebook.metadata.pop("widgets", None)
-    kept = {} if os.environ.get("D2LRNN_DATA") else real_data_outputs(notebook)
+    kept = kept_outputs(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -90,9 +90,9 @@ def execute(notebook, path, timeout):
         notebook.cells[number].outputs = outputs
 
 
-def real_data_outputs(notebook):
-    """The saved outputs of the cells tagged `real-data`, by their place in the notebook."""
-    tagged = {i: cell for i, cell in enumerate(notebook.cells) if "real-data" in cell.metadata.get("tags", [])}
+def kept_outputs(notebook):
+    """The outputs of the cells tagged `keep-output` that have any, by the cell's place in the notebook."""
+    tagged = {i: cell for i, cell in enumerate(notebook.cells) if "keep-output" in cell.metadata.get("tags", [])}
     return {i: cell.outputs for i, cell in tagged.items() if cell.outputs}
 
 
