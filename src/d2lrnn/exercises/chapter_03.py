@@ -19,7 +19,7 @@ def parameters(answer):
         if result == vocab_size**n:
             return "you count every probability, but those after one context must sum to 1: not all of them are free."
         if result == vocab_size**n - 1:
-            return "that is a table of n tokens with one sum over all; here every context has its own sum."
+            return "that is all orders from 1 to n added up, or one table of n tokens with one sum: count order n only."
         if result == vocab_size**n * (vocab_size - 1):
             return "your contexts are one token too long: an n-gram is the context and the predicted token together."
         return f"for |V| = {vocab_size:,} and n = {n} it is not {result}. How many contexts are there?"
@@ -38,12 +38,19 @@ def perplexity(answer):
             (sum(nats) / n, "that is the mean cross-entropy in nats; perplexity is a number of choices."),
             (math.exp(sum(nats)), "you took the sum of the nats, so a longer text would look worse: take the mean."),
             (sum(1 / p for p in probs) / n, "that is the arithmetic mean of 1/P; average the logarithms."),
+            (n / sum(probs), "that is one over the arithmetic mean of P; average the logarithms."),
             (math.exp(sum(nats) / n / math.log(2)), "the logarithm has base 2 and the exponential base e."),
             (2 ** (sum(nats) / n), "the logarithm has base e and the power base 2."),
             (math.exp(-sum(nats) / n), "that is the geometric mean of the probabilities, below 1: look at the sign."),
         ]
         if not close(result, math.exp(sum(nats) / n)):
             return _slip(result, slips) or f"for P = {probs} it is not {float(result):.4g}."
+    try:
+        result = call(answer, [0.5, 0.0, 0.5])
+    except (ValueError, ZeroDivisionError):
+        return "with a P of 0 your function stops with an error. How large is the surprise at what was held impossible?"
+    if float(result) != math.inf:
+        return f"with a P of 0 it is not {float(result):.4g}. How large is the surprise at what was held impossible?"
 
 
 @checker(
@@ -59,10 +66,12 @@ def smoothed_bigram(answer):
         if close(result, right):
             continue
         raw = n_w / num_tokens
+        one_each = (n_w + eps_1) / (num_tokens + eps_1 * vocab_size)
         to_all = n_c + eps_2 * vocab_size
         slips = [
             ((n_cw + eps_2 / vocab_size) / (n_c + eps_2), "you smooth towards 1/|V|; the unigram estimate knows more."),
             ((n_cw + eps_2 * raw) / (n_c + eps_2), "the unigram estimate must be smoothed too."),
+            ((n_cw + eps_2 * one_each) / (n_c + eps_2), "check your P̂(w) against (3.10): ε₁ in all, not a word."),
             ((n_cw + eps_2) / to_all, "you add ε₂ to every count; it is to be shared out by P̂(w)."),
             ((n_cw + eps_2 * lower) / to_all, "how many imaginary tokens are there in all?"),
         ]
@@ -77,24 +86,40 @@ def smoothed_bigram(answer):
     praise="A base of the logarithm changes the intercept of the line, not its slope.",
 )
 def zipf(answer):
-    for alpha, constant in [(0.8, 500.0), (1.25, 90.0)]:
-        counts = [constant * rank**-alpha for rank in range(1, 41)]
-        result = float(call(answer, list(counts)))
+    ranks = torch.arange(1, 41, dtype=torch.float64)
+    for exponent, constant in [(0.8, 500.0), (1.25, 90.0)]:
+        scatter = torch.exp(0.4 * torch.sin(3 * ranks))  # on an exact power law two points would do
+        y = (constant * ranks**-exponent * scatter).sort(descending=True).values
+        x, log_y = ranks.log(), y.log()
+        alpha = -_slope(x, log_y)
+        rank_0 = "the most frequent word has rank 1; rank 0 has no logarithm."
+        try:
+            result = torch.as_tensor(call(answer, y.tolist()), dtype=torch.float64)
+        except ValueError as error:
+            return f"your function stops with {type(error).__name__}: {error}. Did you give a word the rank 0? {rank_0}"
+        if result.numel() != 1:
+            return f"you return {result.numel()} numbers, perhaps the whole fitted line; only α is asked."
+        result = result.item()
         if close(result, alpha, 1e-3):
             continue
-        ranks = torch.arange(1, 41, dtype=torch.float64)
-        y = torch.tensor(counts, dtype=torch.float64)
-        log_ranks_from_0 = (ranks - 1).clamp(min=1e-9).log()
+        if not math.isfinite(result):
+            return rank_0
+        log_constant = float(log_y.mean() + alpha * x.mean())
+        two_points = "that is the slope between two points; the fit must use all ranks."
         slips = [
             (-alpha, "the size is right, but the law is count ∝ rank^(−α): look at the sign."),
-            (1 / alpha, "you fitted log rank against log count; the ranks belong on the x axis."),
-            (-1 / alpha, "you fitted log rank against log count; the ranks belong on the x axis."),
+            (-_slope(log_y, x), "you fitted log rank against log count; the ranks belong on the x axis."),
+            (_slope(log_y, x), "you fitted log rank against log count; the ranks belong on the x axis."),
             (_slope(ranks, y), "that is the slope without logarithms."),
             (-_slope(ranks, y), "that is the slope without logarithms."),
-            (-_slope(ranks, y.log()), "with only the counts logarithmic, a line is an exponential law."),
-            (-_slope(log_ranks_from_0, y.log()), "the most frequent word has rank 1; rank 0 has no logarithm."),
+            (-_slope(ranks, log_y), "with only the counts logarithmic, a line is an exponential law."),
+            (-_slope((ranks - 1).clamp(min=1e-9).log(), log_y), rank_0),
+            (log_constant, "that is the intercept, log K; α is in the slope."),
+            (math.exp(log_constant), "that is K, from the intercept; α is in the slope."),
+            (float((log_y[0] - log_y[-1]) / x[-1]), two_points),
+            (float((log_y[0] - log_y[1]) / x[1]), two_points),
         ]
-        return _slip(result, slips, 1e-3) or f"for {constant:g}·rank^(−{alpha}) your function gives {result:.4g}."
+        return _slip(result, slips, 1e-3) or f"for the counts {y[0]:.0f}, {y[1]:.0f}, … it is not {result:.4g}."
 
 
 @checker(
@@ -111,6 +136,7 @@ def small_eps(answer):
             (10 * share, "nats are averaged, perplexities are not: take the mean first, then the exponential."),
             (1 + 9 * share, "you averaged the factors 10 and 1; perplexity averages the logarithms."),
             (share * math.log(10), "that is the change in nats, not the factor of the perplexity."),
+            (1 + share * math.log(10), "1 + x is exp(x) only for very small x."),
             (10 ** (1 - share), "you used the share of the *seen* pairs; what changes for those?"),
             (math.exp(10 * share), "a factor 10 in a probability is log 10 nats, not 10 nats."),
             (math.exp(share), "a factor 10 in a probability is log 10 nats, not 1 nat."),
@@ -124,21 +150,29 @@ def small_eps(answer):
     praise="Row i goes through one stretch of the text, so its state may be carried from batch to batch.",
 )
 def adjacency(answer):
-    for batch_size, num_steps, num_batches in [(2, 5, 3), (4, 3, 7)]:
-        for batch in range(num_batches):
-            for row in range(batch_size):
-                result = call(answer, batch, row, batch_size, num_steps, num_batches)
-                right = (row * num_batches + batch) * num_steps
-                if result == right:
-                    continue
-                given = f"B = {batch_size}, T = {num_steps}, {num_batches} batches: batch {batch}, row {row} "
-                if result == (batch * batch_size + row) * num_steps:
-                    return given + "starts elsewhere: you fill the batches one by one, and no row goes on."
-                if result == row * num_batches + batch:
-                    return given + "starts elsewhere: you count windows, not tokens."
-                if result == right + 1:
-                    return given + "starts one token earlier: that is where Y starts."
-                return given + f"does not start at {result}. How many tokens does one row walk through in an epoch?"
+    places = [
+        (batch, row, batch_size, num_steps, num_batches)
+        for batch_size, num_steps, num_batches in [(2, 5, 3), (4, 3, 7)]
+        for batch in range(num_batches)
+        for row in range(batch_size)
+    ]
+    results = [call(answer, *place) for place in places]
+    if results == [(i * K + k) * T for k, i, B, T, K in places]:
+        return None
+    slips = [
+        (lambda k, i, B, T, K: (k * B + i) * T, "you fill the batches one by one, and no row goes on."),
+        (lambda k, i, B, T, K: i * K + k, "you count windows, not tokens."),
+        (lambda k, i, B, T, K: (i * K + k) * T + 1, "that is where Y starts; X starts one token earlier."),
+        (lambda k, i, B, T, K: i * K + k * T, "the rows before this one count windows, not tokens: is a bracket missing?"),
+        (lambda k, i, B, T, K: i * K * T + k, "the batches before this one have T tokens each: is a bracket missing?"),
+    ]
+    for wrong, hint in slips:
+        if results == [wrong(*place) for place in places]:
+            return hint
+    for (batch, row, B, T, K), result in zip(places, results, strict=True):
+        if result != (row * K + batch) * T:
+            given = f"B = {B}, T = {T}, {K} batches: row {row} of batch {batch} "
+            return given + f"does not start at {result}. How many tokens does one row walk through in an epoch?"
 
 
 @checker(
@@ -146,13 +180,14 @@ def adjacency(answer):
     praise="So the floor is the true model's perplexity, and no model can be below it on average.",
 )
 def kl(answer):
-    for p, q in [([0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.3, 0.2]), ([0.5, 0.5], [0.9, 0.1])]:
+    for p, q in [([0.5, 0.5], [0.9, 0.1]), ([0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.3, 0.2])]:
         result = float(call(answer, torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)))
         right = _kl(p, q)
         if math.isnan(result):
             return "your result is NaN: p log p is 0 where p is 0; torch.special.xlogy or a sum over p > 0 helps."
         if close(result, math.exp(right)):
             continue
+        entropy = -sum(a * math.log(a) for a in p if a > 0)
         cross_entropy = -sum(a * math.log(b) for a, b in zip(p, q, strict=True))
         slips = [
             (right, "that is the gap in nats; the ratio of perplexities is asked."),
@@ -160,6 +195,7 @@ def kl(answer):
             (math.exp(_kl(q, p)), "the mean is over the tokens that come, and those are drawn from p, not from q."),
             (math.exp(cross_entropy), "that is the perplexity of q alone; divide by the perplexity of p."),
             (math.exp(right / math.log(2)), "the logarithm has base 2 and the exponential base e."),
+            (cross_entropy / entropy, "that is a ratio of nats; take the exponentials first, then the ratio."),
         ]
         return _slip(result, slips) or f"for p = {p} and q = {q} it is not {result:.4g}."
 
@@ -188,7 +224,7 @@ def continuation(answer):
     repeated = [int((ids[1:] == w).sum()) for w in range(6)]
     slips = [
         (shares(counts), "that is the unigram frequency; count in how many *different* contexts a token occurs."),
-        (shares(repeated), "each different pair counts once."),
+        (shares(repeated), "each different pair counts once. In a set no two tensors are the same: use .tolist()."),
         (shares(followed), "you count the tokens *after* w; contexts come before it."),
         (raw, "those are the right counts; they do not sum to 1 yet."),
         (raw / 6, "the sum must be 1: do not divide by |V|."),
