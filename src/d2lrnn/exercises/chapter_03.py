@@ -163,7 +163,7 @@ def adjacency(answer):
         (lambda k, i, B, T, K: (k * B + i) * T, "you fill the batches one by one, and no row goes on."),
         (lambda k, i, B, T, K: i * K + k, "you count windows, not tokens."),
         (lambda k, i, B, T, K: (i * K + k) * T + 1, "that is where Y starts; X starts one token earlier."),
-        (lambda k, i, B, T, K: i * K + k * T, "the rows before this one count windows, not tokens: is a bracket missing?"),
+        (lambda k, i, B, T, K: i * K + k * T, "the rows before this one count windows: is a bracket missing?"),
         (lambda k, i, B, T, K: i * K * T + k, "the batches before this one have T tokens each: is a bracket missing?"),
     ]
     for wrong, hint in slips:
