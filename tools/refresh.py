@@ -66,6 +66,7 @@ def execute(notebook, path, timeout):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+    started = []
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -75,12 +76,12 @@ def execute(notebook, path, timeout):
         store_widget_state=True,
         record_timing=False,
         coalesce_streams=True,
+        on_cell_start=lambda cell, cell_index: started.append(cell_index + 1),
     )
     try:
         client.execute(env=os.environ | QUIET)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        number = next((i for i, cell in enumerate(notebook.cells, 1) if _unfinished(cell)), "?")
-        raise RefreshError(f"{path}: cell {number} failed; the file is as it was\n{error}") from None
+        raise RefreshError(f"{path}: cell {started[-1]} failed; the file is as it was\n{error}") from None
     for number, cell in enumerate(notebook.cells, 1):
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
@@ -94,14 +95,6 @@ def kept_outputs(notebook):
     """The outputs of the cells tagged `keep-output` that have any, by the cell's place in the notebook."""
     tagged = {i: cell for i, cell in enumerate(notebook.cells) if "keep-output" in cell.metadata.get("tags", [])}
     return {i: cell.outputs for i, cell in tagged.items() if cell.outputs}
-
-
-def _unfinished(cell):
-    if cell.cell_type != "code" or not cell.source.strip():
-        return False
-    failed = any(output.output_type == "error" for output in cell.outputs)
-    allowed = "raises-exception" in cell.metadata.get("tags", [])
-    return (failed and not allowed) or cell.execution_count is None
 
 
 def normalise(notebook, name):
