@@ -69,19 +69,41 @@ def merge_in_place(words):
     return pair, words
 
 
+def merge_joined_text(words):
+    pair, _ = merge_step(words)
+    return pair, {tuple(" ".join(w).replace(" ".join(pair), "".join(pair)).split(" ")): n for w, n in words.items()}
+
+
+def one_hot_on_the_first_axis(ids, vocab_size):
+    X = torch.zeros(*ids.shape, vocab_size)
+    X[ids] = 1
+    return X
+
+
+def share_of_rare(tokens, most):
+    return sum(n for n in Counter(tokens).values() if n <= most) / len(tokens)
+
+
+STORY = load_text("story")
+TRAIN = tokenize(STORY[: STORY.rfind("\n", 0, int(0.8 * len(STORY)))])
+HALF = TRAIN[: len(TRAIN) // 2]
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("half_the_text", "b"),
-        ("half_the_text", " B"),
+        ("half_the_text", (share_of_rare(HALF, 2), "b")),
+        ("half_the_text", [0.149, " B"]),
         ("vocab_of_size", vocab_of_size),
         ("one_hot", one_hot),
         ("one_hot", lambda ids, V: F.one_hot(ids, V).float()),
         ("tokenize_mixed", tokenize_mixed),
+        ("tokenize_mixed", lambda line: re.findall(r"['0-9A-Za-z]+|[^\s]", line)),
         ("costs", costs),
         ("merge_step", merge_step),
         ("round_trip", ("Yes, sir.", "Yes , sir .")),
         ("round_trip", ["the sea", "the\n\nsea"]),
+        ("round_trip", ("the", "the ")),
     ],
 )
 def test_the_right_answer_passes(capsys, name, answer):
@@ -92,9 +114,19 @@ def test_the_right_answer_passes(capsys, name, answer):
 @pytest.mark.parametrize(
     ("name", "answer", "hint"),
     [
-        ("half_the_text", "a", "almost no new words"),
-        ("half_the_text", "c", "twice as many"),
-        ("half_the_text", 0.17, "one letter"),
+        ("half_the_text", "b", "a pair"),
+        ("half_the_text", 0.17, "a pair"),
+        ("half_the_text", ("b", 0.149), "comes first"),
+        ("half_the_text", (..., "b"), "both"),
+        ("half_the_text", (share_of_rare(HALF, 2), "a"), "easier than forecast"),
+        ("half_the_text", (share_of_rare(HALF, 2), "c"), "share no words"),
+        ("half_the_text", (share_of_rare(HALF, 2), 0.17), "one letter"),
+        ("half_the_text", (100 * share_of_rare(HALF, 2), "b"), "percent"),
+        ("half_the_text", (share_of_rare(HALF, 1), "b"), "just pass the cut"),
+        ("half_the_text", (share_of_rare(TRAIN, 2), "b"), "all of the training tokens"),
+        ("half_the_text", (share_of_rare(HALF, 2) / 2, "b"), "you divided"),
+        ("half_the_text", (sum(n <= 2 for n in Counter(HALF).values()) / len(set(HALF)), "b"), "share of the types"),
+        ("half_the_text", (0.3, "b"), "does not give 0.3"),
         ("vocab_of_size", vocab_variant(leak=True), "leak"),
         ("vocab_of_size", vocab_variant(unknown=False), "no <unk>"),
         ("vocab_of_size", lambda a, b, size: (vocab_of_size(a, b, size)[0][::-1], 0), "its id is not 0"),
@@ -107,6 +139,8 @@ def test_the_right_answer_passes(capsys, name, answer):
         ("vocab_of_size", vocab_variant(share="known"), "known tokens"),
         ("vocab_of_size", lambda *a: (vocab_of_size(*a)[0], 5), "between 0 and 1"),
         ("vocab_of_size", lambda *a: (vocab_of_size(*a)[0], 0.123), "is not 0.123"),
+        ("vocab_of_size", lambda *a: (vocab_of_size(*a)[0], 100 * vocab_of_size(*a)[1]), "not in percent"),
+        ("vocab_of_size", lambda *a: vocab_of_size(*a)[::-1], "tokens first"),
         ("vocab_of_size", lambda *a: vocab_of_size(*a)[0], "as a pair"),
         ("one_hot", lambda ids, V: F.one_hot(ids, V), "torch.int64"),
         ("one_hot", lambda ids, V: one_hot(ids, V).double(), "torch.float64"),
@@ -117,6 +151,7 @@ def test_the_right_answer_passes(capsys, name, answer):
         ("one_hot", lambda ids, V: torch.zeros(2, 3), "three axes"),
         ("one_hot", lambda ids, V: one_hot(ids, V).flip(2), "not exactly one 1"),
         ("one_hot", lambda ids, V: one_hot(ids, V).tolist(), "not a tensor"),
+        ("one_hot", one_hot_on_the_first_axis, "and not the first"),
         ("tokenize_mixed", tokenize, "glued"),
         ("tokenize_mixed", lambda line: line.split(), "glued"),
         ("tokenize_mixed", lambda line: list(line), "spaces"),
@@ -124,6 +159,11 @@ def test_the_right_answer_passes(capsys, name, answer):
         ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9']+|[\u4e00-\u9fff]", line), "punctuation"),
         ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9]+|\S", line), "apostrophe"),
         ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z']+|\S", line), "2026"),
+        ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z']+|[0-9]+|\S", line), "GPT2"),
+        ("tokenize_mixed", lambda line: re.findall(r"[A-z0-9']+|\S", line), "a_b"),
+        ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9_']+|\S", line), "a_b"),
+        ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9'\[]+|\S", line), "[x]"),
+        ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9'’]+|\S", line), "curly"),
         ("tokenize_mixed", lambda line: [t.lower() for t in tokenize_mixed(line)], "became"),
         ("tokenize_mixed", lambda line: " ".join(tokenize_mixed(line)), "one str"),
         ("costs", lambda B, T, V, D: (2 * B * T * V * D, 0, 0), "counts as one"),
@@ -140,13 +180,18 @@ def test_the_right_answer_passes(capsys, name, answer):
         ("merge_step", merge_in_place, "build a new one"),
         ("merge_step", lambda words: (("l", "o"), dict(words)), "two symbols"),
         ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5}), "were lost"),
-        ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5, ("x",): 7}), "wherever"),
+        ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5, ("x",): 8}), "wherever"),
         ("merge_step", lambda words: merge_step(words, left_to_right=False), "each symbol once"),
+        ("merge_step", merge_joined_text, "whole symbols"),
         ("round_trip", ("the sea", "the sea"), "the same"),
         ("round_trip", ("the sea", "the lamp"), "different ids"),
         ("round_trip", ("the xqzt", "the qqqq"), "not in the vocabulary"),
         ("round_trip", ("the sea", ...), "both texts"),
-        ("round_trip", "the sea", "as a pair"),
+        ("round_trip", "the sea", "that is one text"),
+        ("round_trip", "the", "that is one text"),
+        ("round_trip", ("the",), "as a pair"),
+        ("round_trip", ("the lamp", ""), "at least one token"),
+        ("round_trip", ("the", [4]), "must be texts"),
     ],
 )
 def test_a_wrong_answer_is_named(capsys, name, answer, hint):

@@ -15,13 +15,52 @@ from d2lrnn.text import UNKNOWN, Vocab, tokenize
     praise="More text helps, but slowly: twice the text removes about a third of the unknown tokens.",
 )
 def half_the_text(answer):
-    letter = str(answer).strip().lower()
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        return 'answer with a pair: the forecast as a number and one letter, such as (0.05, "a").'
+    forecast, letter = answer
+    if forecast is Ellipsis or letter is Ellipsis:
+        return "both the forecast and the letter are needed."
+    if isinstance(forecast, str):
+        return "the forecast is a number and comes first, then the letter."
+    problem = _forecast_problem(forecast)
+    if problem:
+        return problem
+    letter = str(letter).strip().lower()
     if letter not in ("a", "b", "c"):
-        return f'answer with one letter, "a", "b" or "c", not {answer!r}.'
+        return f'the forecast is right; the second answer is one letter, "a", "b" or "c", not {answer[1]!r}.'
     if letter == "a":
-        return "that would mean that the second half taught us almost no new words; look at how V(n) grows."
+        return "the forecast is right, but the letter would mean that the end of the story is easier than forecast."
     if letter == "c":
-        return "that would mean that half of the text leaves twice as many unknown; do the two halves share no words?"
+        return "the forecast is right, but the letter is far above it: do the two halves share no words?"
+
+
+def _forecast_problem(forecast):
+    train = _training_tokens()
+    half = train[: len(train) // 2]
+    right = _share_of_rare(half, 2)
+    if close(forecast, right, 1e-3):
+        return None
+    if close(forecast, 100 * right, 1e-3):
+        return "the forecast is right in percent; a share lies between 0 and 1."
+    if close(forecast, _share_of_rare(half, 1), 1e-3):
+        return "that forecast leaves out the types that just pass the cut: what if one token were taken out?"
+    if close(forecast, _share_of_rare(train, 2), 1e-3):
+        return "that is the forecast from all of the training tokens; only the first half is known here."
+    if close(forecast, _share_of_rare(half, 2) * len(half) / len(train), 1e-3):
+        return "you divided by the number of all training tokens; half of them are known here."
+    counts = Counter(half)
+    if close(forecast, sum(n <= 2 for n in counts.values()) / len(counts), 1e-3):
+        return "that is a share of the types; (2.2) is a share of the tokens, so a type seen twice weighs two."
+    return f"(2.2) with m = 2 does not give {forecast} for the first half of the training tokens."
+
+
+def _share_of_rare(tokens, most):
+    return sum(n for n in Counter(tokens).values() if n <= most) / len(tokens)
+
+
+def _training_tokens():
+    story = load_text("story")
+    return tokenize(story[: story.rfind("\n", 0, int(0.8 * len(story)))])
 
 
 @checker(
@@ -33,6 +72,8 @@ def vocab_of_size(answer):
     held_out = ["q", "q", "q", "q", "z", "w"]
     for size, expected, share in [(3, [UNKNOWN, "z", "y"], 5 / 6), (4, [UNKNOWN, "z", "y", "x"], 5 / 6)]:
         tokens, unknown_share = _two(call(answer, list(train), list(held_out), size))
+        if isinstance(tokens, (int, float)):
+            return "return the list of tokens first, then the share."
         tokens = list(tokens)
         problem = _vocabulary_problem(tokens, expected, set(held_out) - set(train), size, sorted(set(train)))
         if problem:
@@ -66,6 +107,8 @@ def _share_problem(share, tokens, train, held_out):
         return "the vocabulary is right, but that is the share of the known tokens."
     if close(share, sum(t not in kept for t in held_out)):
         return "the vocabulary is right, but that is a number of tokens; a share lies between 0 and 1."
+    if not 0 <= share <= 1:
+        return f"the vocabulary is right, but {share:.4g} is not a share, which lies between 0 and 1 (not in percent)."
     return f"the vocabulary is right, but the share of held-out tokens without an id of their own is not {share}."
 
 
@@ -75,7 +118,10 @@ def _share_problem(share, tokens, train, held_out):
 )
 def one_hot(answer):
     ids = torch.tensor([[0, 3, 1], [4, 3, 0]])
-    result = call(answer, ids.clone(), 5)
+    try:
+        result = call(answer, ids.clone(), 5)
+    except IndexError as error:
+        return f"{error}: the ids index the last axis, that of the vocabulary, and not the first."
     if not isinstance(result, torch.Tensor):
         return f"your function returns a {type(result).__name__}, not a tensor."
     expected = torch.eye(5)[ids]
@@ -119,6 +165,13 @@ def tokenize_mixed(answer):
         return f"the line {line!r} became {tokens}."
     if list(call(answer, "2026年3月")) != ["2026", "年", "3", "月"]:
         return "the first line is right, but a number such as 2026 in 2026年 should be one token."
+    if list(call(answer, "用GPT2。")) != ["用", "GPT2", "。"]:
+        return "letters and digits that touch, as in GPT2, are one run and so one token."
+    for text in ("a_b", "[x]", r"x^y\z`"):
+        if list(call(answer, text)) != re.findall("[a-z]|[^a-z]", text):
+            return f"the signs in {text} are tokens of their own; look up which characters your range or class holds."
+    if list(call(answer, "it’s 用’")) != ["it", "’", "s", "用", "’"]:
+        return "the curly ’ is not the ASCII apostrophe: here it is a sign of its own."
 
 
 @checker(
@@ -126,7 +179,7 @@ def tokenize_mixed(answer):
     praise="|V| is in the cost of the product and not in the cost of the look-up: a large vocabulary is cheap to read.",
 )
 def costs(answer):
-    B, T, V, D = 3, 5, 11, 7
+    B, T, V, D = 3, 5, 11, 7  # V is |V|
     result = call(answer, B, T, V, D)
     if len(result) != 3:
         return f"three numbers are asked for; your function returns {len(result)}."
@@ -160,6 +213,7 @@ def merge_step(answer):
         ("n", "e", "b"): 1,
         ("n", "e", "d"): 1,
         ("o", "l", "o"): 1,
+        ("c", "ol", "o"): 1,
     }
     given = dict(words)
     pair, merged = _two(call(answer, given))
@@ -179,6 +233,8 @@ def merge_step(answer):
         return "the pair is right, but words or their counts were lost: those without the pair stay as they are."
     if ("lo", "w") not in merged or ("o", "lo") not in merged:
         return f"the pair is right, but it is not merged wherever it stands: {sorted(merged)}."
+    if ("c", "ol", "o") not in merged:
+        return "(c, ol, o) does not hold the pair: compare whole symbols; a joined text hides where one begins."
     merged = dict(_two(call(answer, {("a", "a", "a"): 4, ("b", "c"): 3}))[1])
     if ("aa", "a") not in merged:
         return f"merging (a, a) in (a, a, a) gives {sorted(merged)}: go from left to right, and use each symbol once."
@@ -189,12 +245,18 @@ def merge_step(answer):
     praise="What tokenize drops, no table can bring back: the ids keep the tokens and nothing of the space between.",
 )
 def round_trip(answer):
+    if isinstance(answer, str):
+        return 'that is one text; two are asked for, as a pair ("…", "…").'
     first, second = _two(answer)
     if first is Ellipsis or second is Ellipsis:
         return "both texts are needed."
+    if not (isinstance(first, str) and isinstance(second, str)):
+        return "both answers must be texts; their ids are worked out from them."
+    if not (first.strip() and second.strip()):
+        return "a text without any token has no ids; each text needs at least one token."
     if first == second:
         return "the two texts are the same; find different ones."
-    vocab = Vocab(tokenize(load_text("story")))
+    vocab = Vocab(_training_tokens())
     ids = [vocab.to_ids(tokenize(text)) for text in (first, second)]
     unknown = [t for text in (first, second) for t in tokenize(text) if t not in vocab]
     if unknown:
