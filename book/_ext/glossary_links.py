@@ -13,6 +13,11 @@ GLOSSARY = "book/glossary"
 TRANSLATION = re.compile(r"\s\(([^)]*[\u4e00-\u9fff][^)]*)\)")
 
 
+def plain(text):
+    """Lower case and a straight apostrophe: on the page, smart quotes make Heaps’ law of Heaps' law."""
+    return text.lower().replace("’", "'")
+
+
 def introduced_terms(doctree):
     """Yield (bold node, possible glossary entries) for every bold term with its Chinese one in brackets after it."""
     for bold in doctree.findall(nodes.strong):
@@ -20,8 +25,8 @@ def introduced_terms(doctree):
         after = siblings[siblings.index(bold) + 1 :][:1]
         match = after and isinstance(after[0], nodes.Text) and TRANSLATION.match(after[0].astext())
         if match:
-            term = bold.astext().lower()
-            yield bold, [f"{form} ({match[1]})".lower() for form in (term, term.removesuffix("s"))]
+            term = plain(bold.astext())
+            yield bold, [plain(f"{form} ({match[1]})") for form in (term, term.removesuffix("s"))]
 
 
 def first_sentences(glossary):
@@ -30,7 +35,7 @@ def first_sentences(glossary):
     for item in glossary.findall(nodes.definition_list_item):
         definition = item.next_node(nodes.definition).astext()
         for term in item.findall(nodes.term):
-            sentences[term.astext().lower()] = re.split(r"(?<=\.)\s", definition, maxsplit=1)[0]
+            sentences[plain(term.astext())] = re.split(r"(?<=\.)\s", definition, maxsplit=1)[0]
     return sentences
 
 

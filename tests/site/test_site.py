@@ -160,6 +160,15 @@ def test_terms_link_to_the_glossary(addresses, visit):
             page.locator("dt:target").wait_for()
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_every_introduced_term_is_a_link(addresses, visit, name):
+    # Smart quotes had hidden Heaps' law and Zipf's law from the glossary.
+    introduced = re.findall(r"\*\*([^*]+)\*\*\s\([^)]*[\u4e00-\u9fff]", markdown(name))
+    with visit(f"{addresses['file']}/{name}.html") as page:
+        linked = page.locator("a.glossary-term").all_inner_texts()
+    assert [term.replace("’", "'") for term in linked] == introduced
+
+
 def test_a_wrong_address_says_so(addresses, browser):
     page = browser.new_page()
     page.goto(f"{addresses['server']}/404.html")
