@@ -83,7 +83,7 @@ WRONG = [
     ("01.log_prob", lambda s, p, P: log_prob(s, p, P) / math.log(2), "bits"),
     ("01.log_prob", lambda s, p, P: log_prob(s, p, P.mT), "swapped"),
     ("01.log_prob", lambda s, p, P: log_prob(s, p, P) / len(s), "mean per state"),
-    ("01.log_prob", lambda s, p, P: log_prob(s, p, P) - 1, "eight factors"),
+    ("01.log_prob", lambda s, p, P: log_prob(s, p, P) - 1, "you return -10."),
     ("01.log_prob", lambda s, p, P: log_prob(s, p, P) if len(s) > 1 else 0.0, "single state"),
     ("01.log_prob", lambda s, p, P: log_prob(s, p, P) if len(s) < 9 else -1.0, "wrong for 1,600"),
     ("01.ar1", lambda x, a, s, k: (a * x, s**2), "should change with k"),
@@ -95,6 +95,7 @@ WRONG = [
     ("01.ar1", lambda x, a, s, k: (a**k * x, s**2), "one step"),
     ("01.ar1", lambda x, a, s, k: (a**k * x, s**2 * (1 - a**k) / (1 - a)), "powers of a"),
     ("01.ar1", lambda x, a, s, k: (a**k * x, s * (1 - a ** (2 * k)) / (1 - a**2)), "not its variance"),
+    ("01.ar1", lambda x, a, s, k: (a**k * x, s**2 / (1 - a**2)), "for k → ∞"),
     ("01.ar1", lambda x, a, s, k: (a**k * x, 7.0), "independent"),
     ("01.ar1", lambda x, a, s, k: a**k * x, "two numbers"),
 ]

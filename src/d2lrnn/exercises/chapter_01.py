@@ -34,7 +34,7 @@ def parameters(answer):
     if all_equal(lambda s, r: s**r):
         return "these are the contexts. How many free probabilities does each context have?"
     if all_equal(lambda s, r: s * (s - 1)):
-        return "this does not depend on the order. How many different contexts are r states long?"
+        return "this does not depend on the order. How many different contexts are τ states long?"
     if all_equal(lambda s, r: r * s * (s - 1)):
         return "this grows only linearly with the order: contexts are sequences of states, so their number multiplies."
     return f"for {cases[0][0]} states and order {cases[0][1]} you return {results[0]}. Write down that table and count."
@@ -126,7 +126,7 @@ def log_prob(answer):
     if close(result, (first + steps) / len(short)):
         return "that is the mean per state. Here the sum is asked for."
     if not close(result, first + steps):
-        return f"for the states {short} this is {result:.4f}. Write out the eight factors by hand."
+        return f"for the states {short} you return {result:.4f}. Write out the eight factors by hand."
     if not close(float(call(answer, [2], initial, transition)), math.log(0.1)):
         return "a sequence of a single state has a probability too: P(x_1)."
     long = short * 200
@@ -160,6 +160,8 @@ def ar1(answer):
             continue
         if close(variance, math.sqrt(expected)):
             return "that is the standard deviation of the error. The variance is asked for."
+        if close(variance, sigma**2 / (1 - a**2)):
+            return "your variance does not change with k: it is the value that the right one tends to for k → ∞."
         if close(variance, k * sigma**2):
             return "so the variance of a random walk grows. Here each noise term is also shrunk by later steps."
         if close(variance, sigma**2):
