@@ -1,12 +1,10 @@
+"""Answers to the exercises of chapter 3, language models."""
+
 import math
 
 import numpy as np
-import pytest
 import torch
 
-from d2lrnn.exercises import check
-
-NAMES = ["parameters", "perplexity", "smoothed_bigram", "zipf", "small_eps", "adjacency", "kl", "continuation"]
 NUM_PAIRS = 9  # different pairs in the text that the checker uses
 
 
@@ -18,7 +16,6 @@ def perplexity(probs):
     return math.exp(mean_nats(probs)) if min(probs) > 0 else math.inf
 
 
-# These fail, and a report quotes the line that failed: the expected hint must not stand on it.
 def log_of_zero(probs):
     return math.exp(mean_nats(probs))
 
@@ -171,35 +168,3 @@ WRONG = [
     ("continuation", lambda ids, V: continuation(ids, V)[:5], "shape"),
     ("continuation", lambda ids, V: torch.full((V,), 1 / V), "the numbers are not"),
 ]
-
-
-def output(capsys, name, answer):
-    check(f"03.{name}", answer)
-    return capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_right_answer_passes(capsys, name):
-    assert output(capsys, name, RIGHT[name]).startswith(f"✓ 03.{name}")
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
-def test_a_wrong_answer_gets_its_hint(capsys, name, answer, hint):
-    said = output(capsys, name, answer)
-    assert said.startswith(f"✗ 03.{name}")
-    assert hint in said
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_stub_is_not_answered(capsys, name):
-    def stub(*arguments): ...
-
-    assert "not answered yet" in output(capsys, name, stub)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_error_is_reported(capsys, name):
-    def fails(*arguments):
-        raise ZeroDivisionError("oh")
-
-    assert "ZeroDivisionError: oh" in output(capsys, name, fails)

@@ -1,0 +1,188 @@
+"""Answers to the exercises of chapter 2, text preprocessing."""
+
+import re
+from collections import Counter
+
+import torch
+import torch.nn.functional as F
+
+from d2lrnn.corpora import load_text
+from d2lrnn.text import UNKNOWN, tokenize
+
+
+def vocab_of_size(train_tokens, held_out_tokens, size):
+    frequent = [token for token, _ in Counter(train_tokens).most_common(size - 1)]
+    unknown = [token for token in held_out_tokens if token not in frequent]
+    return [UNKNOWN, *frequent], len(unknown) / len(held_out_tokens)
+
+
+def vocab_variant(order="count", unknown=True, leak=False, extra=0, share="held_out"):
+    def answer(train, held_out, size):
+        tokens = train + held_out if leak else train
+        by_count = [t for t, _ in Counter(tokens).most_common()]
+        by_name = sorted(set(tokens))
+        ordered = {"count": by_count, "name": by_name, "name after cut": sorted(by_count[: size - 1])}[order]
+        kept = ordered[: size - 1 + extra]
+        part = {"held_out": held_out, "train": train, "types": sorted(set(held_out)), "known": held_out}[share]
+        number = sum((t in kept) == (share == "known") for t in part)
+        return ([UNKNOWN] if unknown else []) + kept, number / len(part)
+
+    return answer
+
+
+def one_hot(ids, vocab_size):
+    return torch.eye(vocab_size)[ids]
+
+
+def tokenize_mixed(line):
+    return re.findall(r"[A-Za-z0-9']+|\S", line)
+
+
+def costs(B, T, V, D):
+    return B * T * V * D, 4 * B * T * V, 8 * B * T
+
+
+def merge_step(words, weighted=True, left_to_right=True):
+    pairs = Counter()
+    for word, count in words.items():
+        for pair in zip(word, word[1:], strict=False):
+            pairs[pair] += count if weighted else 1
+    best = pairs.most_common(1)[0][0]
+    merged = {}
+    for word, count in words.items():
+        symbols = []
+        for symbol in word:
+            if symbols and (symbols[-1], symbol) == best:
+                symbols[-1] += symbol
+            elif not left_to_right and symbols and set(symbols[-1]) == {symbol}:
+                symbols[-1] += symbol
+            else:
+                symbols.append(symbol)
+        merged[tuple(symbols)] = count
+    return best, merged
+
+
+def merge_in_place(words):
+    pair, merged = merge_step(words)
+    words.clear()
+    words.update(merged)
+    return pair, words
+
+
+def merge_joined_text(words):
+    pair, _ = merge_step(words)
+    return pair, {tuple(" ".join(w).replace(" ".join(pair), "".join(pair)).split(" ")): n for w, n in words.items()}
+
+
+def one_hot_on_the_first_axis(ids, vocab_size):
+    X = torch.zeros(*ids.shape, vocab_size)
+    X[ids] = 1
+    return X
+
+
+def share_of_rare(tokens, most):
+    return sum(n for n in Counter(tokens).values() if n <= most) / len(tokens)
+
+
+STORY = load_text("story")
+TRAIN = tokenize(STORY[: STORY.rfind("\n", 0, int(0.8 * len(STORY)))])
+HALF = TRAIN[: len(TRAIN) // 2]
+
+RIGHT = {
+    "half_the_text": (share_of_rare(HALF, 2), "b"),
+    "vocab_of_size": vocab_of_size,
+    "one_hot": one_hot,
+    "tokenize_mixed": tokenize_mixed,
+    "costs": costs,
+    "merge_step": merge_step,
+    "round_trip": ("Yes, sir.", "Yes , sir ."),
+}
+
+ALSO_RIGHT = [
+    ("half_the_text", [0.149, " B"]),
+    ("one_hot", lambda ids, V: F.one_hot(ids, V).float()),
+    ("tokenize_mixed", lambda line: re.findall(r"['0-9A-Za-z]+|[^\s]", line)),
+    ("round_trip", ["the sea", "the\n\nsea"]),
+    ("round_trip", ("the", "the ")),
+]
+
+WRONG = [
+    ("half_the_text", "b", "a pair"),
+    ("half_the_text", 0.17, "a pair"),
+    ("half_the_text", ("b", 0.149), "comes first"),
+    ("half_the_text", (..., "b"), "both"),
+    ("half_the_text", (share_of_rare(HALF, 2), "a"), "easier than forecast"),
+    ("half_the_text", (share_of_rare(HALF, 2), "c"), "share no words"),
+    ("half_the_text", (share_of_rare(HALF, 2), 0.17), "one letter"),
+    ("half_the_text", (100 * share_of_rare(HALF, 2), "b"), "percent"),
+    ("half_the_text", (share_of_rare(HALF, 1), "b"), "just pass the cut"),
+    ("half_the_text", (share_of_rare(TRAIN, 2), "b"), "all of the training tokens"),
+    ("half_the_text", (share_of_rare(HALF, 2) / 2, "b"), "you divided"),
+    ("half_the_text", (sum(n <= 2 for n in Counter(HALF).values()) / len(set(HALF)), "b"), "share of the types"),
+    ("half_the_text", (0.3, "b"), "does not give 0.3"),
+    ("vocab_of_size", vocab_variant(leak=True), "leak"),
+    ("vocab_of_size", vocab_variant(unknown=False), "no <unk>"),
+    ("vocab_of_size", lambda a, b, size: (vocab_of_size(a, b, size)[0][::-1], 0), "its id is not 0"),
+    ("vocab_of_size", vocab_variant(extra=1), "<unk> as well"),
+    ("vocab_of_size", vocab_variant(order="name"), "alphabetical"),
+    ("vocab_of_size", vocab_variant(order="name after cut"), "alphabetical"),
+    ("vocab_of_size", lambda a, b, size: ([UNKNOWN, "x", "z", "y"][:size], 0), "falling frequency"),
+    ("vocab_of_size", vocab_variant(share="train"), "training tokens"),
+    ("vocab_of_size", vocab_variant(share="types"), "every occurrence"),
+    ("vocab_of_size", vocab_variant(share="known"), "known tokens"),
+    ("vocab_of_size", lambda *a: (vocab_of_size(*a)[0], 5), "between 0 and 1"),
+    ("vocab_of_size", lambda *a: (vocab_of_size(*a)[0], 0.123), "is not 0.123"),
+    ("vocab_of_size", lambda *a: (vocab_of_size(*a)[0], 100 * vocab_of_size(*a)[1]), "not in percent"),
+    ("vocab_of_size", lambda *a: vocab_of_size(*a)[::-1], "tokens first"),
+    ("vocab_of_size", lambda *a: vocab_of_size(*a)[0], "as a pair"),
+    ("one_hot", lambda ids, V: F.one_hot(ids, V), "torch.int64"),
+    ("one_hot", lambda ids, V: one_hot(ids, V).double(), "torch.float64"),
+    ("one_hot", lambda ids, V: one_hot(ids, V).transpose(1, 2), "must be the last"),
+    ("one_hot", lambda ids, V: one_hot(ids, V).movedim(2, 0), "must be the last"),
+    ("one_hot", lambda ids, V: one_hot(ids, V).flatten(0, 1), "apart"),
+    ("one_hot", lambda ids, V: one_hot(ids, V).sum(1), "bag of words"),
+    ("one_hot", lambda ids, V: torch.zeros(2, 3), "three axes"),
+    ("one_hot", lambda ids, V: one_hot(ids, V).flip(2), "not exactly one 1"),
+    ("one_hot", lambda ids, V: one_hot(ids, V).tolist(), "not a tensor"),
+    ("one_hot", one_hot_on_the_first_axis, "and not the first"),
+    ("tokenize_mixed", tokenize, "glued"),
+    ("tokenize_mixed", lambda line: line.split(), "glued"),
+    ("tokenize_mixed", lambda line: list(line), "spaces"),
+    ("tokenize_mixed", lambda line: [c for c in line if c != " "], "into letters"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9']+|[\u4e00-\u9fff]", line), "punctuation"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9]+|\S", line), "apostrophe"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z']+|\S", line), "2026"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z']+|[0-9]+|\S", line), "GPT2"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-z0-9']+|\S", line), "a_b"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9_']+|\S", line), "a_b"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9'\[]+|\S", line), "[x]"),
+    ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9'’]+|\S", line), "curly"),
+    ("tokenize_mixed", lambda line: [t.lower() for t in tokenize_mixed(line)], "became"),
+    ("tokenize_mixed", lambda line: " ".join(tokenize_mixed(line)), "one str"),
+    ("costs", lambda B, T, V, D: (2 * B * T * V * D, 0, 0), "counts as one"),
+    ("costs", lambda B, T, V, D: (B * T * D, 0, 0), "look-up copies"),
+    ("costs", lambda B, T, V, D: (B * V * D, 0, 0), "how many products"),
+    ("costs", lambda B, T, V, D: (B * T * V * D, B * T * V, 0), "more than one byte"),
+    ("costs", lambda B, T, V, D: (B * T * V * D, 4 * V * D, 0), "one-hot tensor are not right"),
+    ("costs", lambda B, T, V, D: (B * T * V * D, 4 * B * T * V, B * T), "an int64"),
+    ("costs", lambda B, T, V, D: (B * T * V * D, 4 * B * T * V, 8 * B * T * V), "ids are not right"),
+    ("costs", lambda B, T, V, D: (1, 2), "three numbers"),
+    ("merge_step", lambda words: merge_step(words, weighted=False), "as often as its word"),
+    ("merge_step", lambda words: (("o", "l"), words), "wrong way round"),
+    ("merge_step", lambda words: (("t", "b"), words), "not ('t', 'b')"),
+    ("merge_step", merge_in_place, "build a new one"),
+    ("merge_step", lambda words: (("l", "o"), dict(words)), "two symbols"),
+    ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5}), "were lost"),
+    ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5, ("x",): 8}), "wherever"),
+    ("merge_step", lambda words: merge_step(words, left_to_right=False), "each symbol once"),
+    ("merge_step", merge_joined_text, "whole symbols"),
+    ("round_trip", ("the sea", "the sea"), "the same"),
+    ("round_trip", ("the sea", "the lamp"), "different ids"),
+    ("round_trip", ("the xqzt", "the qqqq"), "not in the vocabulary"),
+    ("round_trip", ("the sea", ...), "both texts"),
+    ("round_trip", "the sea", "that is one text"),
+    ("round_trip", "the", "that is one text"),
+    ("round_trip", ("the",), "as a pair"),
+    ("round_trip", ("the lamp", ""), "at least one token"),
+    ("round_trip", ("the", [4]), "must be texts"),
+]

@@ -1,0 +1,78 @@
+"""Every checker of the exercises meets right answers, typical wrong ones, stubs and errors.
+
+The answers are data, in `answers/chapter_NN.py`. Names of exercises stand there without the chapter's number.
+`RIGHT` maps each name to an answer; `ALSO_RIGHT`, where there is one, lists further pairs (name, answer).
+`WRONG` lists (name, answer, hint): a typical slip, and words from the sentence that it should get.
+"""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from d2lrnn.exercises import CHECKERS, check
+
+RIGHT, ALSO_RIGHT, WRONG = {}, [], []
+CHAPTERS = sorted(path.stem for path in Path(__file__).parent.glob("answers/chapter_*.py"))
+
+for chapter in CHAPTERS:
+    answers = importlib.import_module(f"answers.{chapter}")
+    number = chapter[-2:]
+    RIGHT |= {f"{number}.{name}": answer for name, answer in answers.RIGHT.items()}
+    ALSO_RIGHT += [(f"{number}.{name}", answer) for name, answer in getattr(answers, "ALSO_RIGHT", [])]
+    WRONG += [(f"{number}.{name}", answer, hint) for name, answer, hint in answers.WRONG]
+
+ALL_RIGHT = [*RIGHT.items(), *ALSO_RIGHT]
+FUNCTIONS = [name for name, answer in RIGHT.items() if callable(answer)]
+
+
+def printed(capsys, name, answer):
+    check(name, answer)
+    line = capsys.readouterr().out
+    assert line.count("\n") == 1
+    return line.strip()
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(CHECKERS) if f"chapter_{name[:2]}" in CHAPTERS])
+def test_has_a_right_answer_and_two_wrong_ones(name):
+    assert name in RIGHT
+    assert sum(wrong == name for wrong, _, _ in WRONG) >= 2
+
+
+@pytest.mark.parametrize(("name", "answer"), ALL_RIGHT, ids=[name for name, _ in ALL_RIGHT])
+def test_a_right_answer_passes(capsys, name, answer):
+    assert printed(capsys, name, answer).startswith(f"✓ {name}: ")
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), WRONG, ids=[f"{name}-{hint}" for name, _, hint in WRONG])
+def test_a_wrong_answer_gets_its_hint(capsys, name, answer, hint):
+    line = printed(capsys, name, answer)
+    assert line.startswith(f"✗ {name}: ")
+    # The report of an error quotes the line that failed, and the expected hint may stand on that line.
+    assert hint in line.removeprefix(f"✗ {name}: ").split(" (in: ")[0]
+
+
+@pytest.mark.parametrize("nothing", [None, ...], ids=["None", "..."])
+@pytest.mark.parametrize("name", RIGHT)
+def test_nothing_is_not_answered(capsys, name, nothing):
+    assert printed(capsys, name, nothing) == f"… {name}: not answered yet."
+
+
+@pytest.mark.parametrize("nothing", [None, ...], ids=["None", "..."])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_stub_is_not_answered(capsys, name, nothing):
+    assert printed(capsys, name, lambda *arguments: nothing) == f"… {name}: not answered yet."
+
+
+@pytest.mark.parametrize("error", [KeyError, ZeroDivisionError])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_error_is_reported(capsys, name, error):
+    def fails(*arguments):
+        raise error("oh")
+
+    assert printed(capsys, name, fails).startswith(f"✗ {name}: your answer stopped with {error.__name__}: ")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_number_is_not_a_function(capsys, name):
+    assert "asks for a function, not int" in printed(capsys, name, 3)
