@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from d2lrnn import labs
+from d2lrnn import labs, training
 from d2lrnn.cells import init_rnn_params
 from d2lrnn.language_model import ScratchLanguageModel
 
@@ -65,6 +65,8 @@ def test_the_button_trains_with_the_sliders_settings(capsys):
 
 def test_an_epoch_more_continues_the_same_training():
     histories = list(labs.train_by_epoch(make_model(8), TRAIN, HELD_OUT, 3, 1, "none"))
+    settings = {"num_epochs": 3, "batch_size": 32, "num_steps": 35, "lr": 1, "optimizer": "sgd", "clip": None}
+    pd.testing.assert_frame_equal(histories[2], training.fit(make_model(8), TRAIN, HELD_OUT, **settings))
     assert [len(rows) for rows in histories] == [1, 2, 3]
     pd.testing.assert_frame_equal(histories[0], histories[2][:1])
     assert histories[2].held_out_perplexity.is_monotonic_decreasing

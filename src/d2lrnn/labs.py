@@ -1,10 +1,11 @@
 """Labs: figures that train a model again, with the reader's settings. They need a running kernel."""
 
 import io
+import tempfile
+from pathlib import Path
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-import pandas as pd
 from matplotlib.figure import Figure
 
 from d2lrnn import plotting, training
@@ -37,7 +38,7 @@ def training_lab(name, make_model, train_ids, held_out_ids, baselines, history):
     hidden = widgets.SelectionSlider(options=[8, 16, 32, 64, 128, 256], value=64, description="hidden")
     lr = widgets.SelectionSlider(options=[0.25, 0.5, 1, 2, 4, 8, 16], value=2, description="lr")
     clip = widgets.SelectionSlider(options=[0.1, 0.25, 0.5, 1, 2, "none"], value=1, description="clip")
-    epochs = widgets.IntSlider(value=10, min=1, max=50, description="epochs")
+    epochs = widgets.IntSlider(value=20, min=1, max=50, description="epochs")
     button = widgets.Button(description="Train")
     picture = widgets.HTML(curves_svg(history, baselines))
     message = widgets.HTML("Choose the settings, predict the curves, then press Train.")
@@ -64,6 +65,8 @@ def training_lab(name, make_model, train_ids, held_out_ids, baselines, history):
 def train_by_epoch(model, train_ids, held_out_ids, num_epochs, lr, clip):
     """Train with plain gradient descent, and yield the history after each epoch.
 
+    The curve is the one of a single call of `training.fit` with seed 0: each epoch continues from a checkpoint.
+
     Args:
         model, train_ids, held_out_ids: as for `training.fit`.
         num_epochs: how many epochs.
@@ -71,25 +74,23 @@ def train_by_epoch(model, train_ids, held_out_ids, num_epochs, lr, clip):
         clip: the largest gradient norm, or "none".
 
     Yields:
-        DataFrame with a row per epoch so far: epoch, train_perplexity, held_out_perplexity.
+        DataFrame of `training.fit` with a row per epoch so far.
     """
-    rows = []
-    for epoch in range(1, num_epochs + 1):
-        row = training.fit(
-            model,
-            train_ids,
-            held_out_ids,
-            num_epochs=1,
-            batch_size=32,
-            num_steps=35,
-            lr=lr,
-            optimizer="sgd",
-            clip=None if clip == "none" else clip,
-            seed=epoch,
-            show_progress=False,
-        ).iloc[0]
-        rows.append({"epoch": epoch} | {key: row[key] for key in ("train_perplexity", "held_out_perplexity")})
-        yield pd.DataFrame(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        for epoch in range(1, num_epochs + 1):
+            yield training.fit(
+                model,
+                train_ids,
+                held_out_ids,
+                num_epochs=epoch,
+                batch_size=32,
+                num_steps=35,
+                lr=lr,
+                optimizer="sgd",
+                clip=None if clip == "none" else clip,
+                checkpoint=Path(folder) / "epochs.pt",
+                show_progress=False,
+            )
 
 
 def curves_svg(history, baselines):
