@@ -75,4 +75,6 @@ def test_an_error_is_reported(capsys, name, error):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_number_is_not_a_function(capsys, name):
-    assert "asks for a function, not int" in printed(capsys, name, 3)
+    line = printed(capsys, name, 3)
+    assert line.startswith(f"✗ {name}: ")
+    assert "asks for a function, not int" in line or "'int' object is not callable" in line
