@@ -43,6 +43,17 @@ def all_steps(model, X, Y, w):
     return F.cross_entropy(model(X)[0].flatten(0, 1), Y.flatten())
 
 
+def twice(model, X, Y, w):
+    """The state has read the warm-up, and then the network reads it again."""
+    logits, _ = model(X, model(X[:, :w])[1].detach())
+    return F.cross_entropy(logits[:, w:].flatten(0, 1), Y[:, w:].flatten())
+
+
+def not_flattened(model, X, Y, w):
+    logits, _ = model(X[:, w:], model(X[:, :w])[1].detach())
+    return F.cross_entropy(logits, Y[:, w:])
+
+
 RIGHT = {
     "copy": from_torch(),
     "shapes": lambda B, T, D, h, L: ((B, T, h), (L, B, h)),
@@ -81,11 +92,13 @@ WRONG = [
     ("parameters", lambda V, D, h, L: num_parameters(V, D, h, L) - V * (h + 1), "left out the output layer"),
     ("parameters", lambda *sizes: num_parameters(*sizes, output_bias=False), "bias of the output layer"),
     ("parameters", lambda V, D, h, L: num_parameters(V, D, h, L, above=D), "Not vectors of size D"),
+    ("parameters", lambda V, D, h, L: num_parameters(V, D, h, L) - (L - 1) * h * h, "has two weights"),
     ("parameters", lambda V, D, h, L: num_parameters(V, D, h, 1), "one recurrent layer only"),
     ("parameters", lambda V, D, h, L: num_parameters(V, D, h, L) - V * D - D * h + V * h, "one-hot"),
     ("parameters", lambda *sizes: 7, "it is not 7"),
     ("embedding", lambda V, h: V * h // (V + h), "not fewer"),
     ("embedding", lambda V, h: V * h / (V + h), "whole number"),
+    ("embedding", lambda V, h: (V * h - 1) // (V + h) - 1, "not the largest"),
     ("embedding", lambda V, h: min(V, h), "second matrix"),
     ("embedding", lambda V, h: min(V, h) - 1, "second matrix"),
     ("embedding", lambda V, h: h - 1, "second matrix"),
@@ -99,10 +112,12 @@ WRONG = [
     ("burn_in", lambda losses, w: losses[:, w + 1 :].mean(), "too many"),
     ("burn_in", lambda losses, w: losses[:, w - 1 :].mean(), "too few"),
     ("burn_in", lambda losses, w: losses[:, :-w].mean(), "the last w steps"),
-    ("burn_in", lambda losses, w: losses[:, w:], "of shape (4, 4)"),
+    ("burn_in", lambda losses, w: losses[:, w:], "the shape (4, 4)"),
+    ("burn_in", lambda losses, w: losses[:, w:].mean(1), "one number"),
     ("burn_in", lambda losses, w: 5.0, "it is not 5"),
     ("price", lambda T, w: T - w, "return two numbers"),
     ("price", lambda T, w: (T - w - 1, T / (T - w)), "one more token"),
+    ("price", lambda T, w: (T - w - 1, T / (T - w - 1)), "one more token"),
     ("price", lambda T, w: (T - w + 1, T / (T - w)), "too many"),
     ("price", lambda T, w: (w, T / (T - w)), "*not* scored"),
     ("price", lambda T, w: (T, T / (T - w)), "how many are read"),
@@ -114,6 +129,8 @@ WRONG = [
     ("price", lambda T, w: (T - w, 0.3), "it is not 0.3 steps"),
     ("no_gradient", lambda model, X, Y, w: 1.0, "one loss"),
     ("no_gradient", lambda model, X, Y, w: scored(model, X, Y, w, None), "zero state"),
+    ("no_gradient", twice, "reads the warm-up twice"),
+    ("no_gradient", not_flattened, "axis 1 for the classes"),
     ("no_gradient", all_steps, "the first w too"),
     ("no_gradient", lambda model, X, Y, w: scored(model, X, Y, w, model(X[:, :w])[1]), "through the warm-up"),
     ("no_gradient", lambda model, X, Y, w: unscored(model, X, Y, w).detach(), "no gradient can flow"),
