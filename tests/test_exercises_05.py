@@ -49,6 +49,10 @@ def twice(model, X, Y, w):
     return F.cross_entropy(logits[:, w:].flatten(0, 1), Y[:, w:].flatten())
 
 
+def one_too_few(T, w):
+    return T - w - 1, T / (T - w - 1)
+
+
 def not_flattened(model, X, Y, w):
     logits, _ = model(X[:, w:], model(X[:, :w])[1].detach())
     return F.cross_entropy(logits, Y[:, w:])
@@ -117,7 +121,7 @@ WRONG = [
     ("burn_in", lambda losses, w: 5.0, "it is not 5"),
     ("price", lambda T, w: T - w, "return two numbers"),
     ("price", lambda T, w: (T - w - 1, T / (T - w)), "one more token"),
-    ("price", lambda T, w: (T - w - 1, T / (T - w - 1)), "one more token"),
+    ("price", one_too_few, "one more token"),
     ("price", lambda T, w: (T - w + 1, T / (T - w)), "too many"),
     ("price", lambda T, w: (w, T / (T - w)), "*not* scored"),
     ("price", lambda T, w: (T, T / (T - w)), "how many are read"),
