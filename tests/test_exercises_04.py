@@ -19,19 +19,48 @@ def clip_dividing_first(gradients, theta):
     return [g / norm * norm.clamp(max=theta) for g in gradients]
 
 
-def influence(inputs, params, last=True, power=1):
-    inputs.requires_grad_()
+def clip_in_place(gradients, theta):
+    norm = torch.sqrt(sum((g**2).sum() for g in gradients))
+    if norm > theta:
+        for g in gradients:
+            g *= theta / norm
+    return gradients
+
+
+def influence_on(choose, norm=lambda gradient: gradient.norm(dim=1)):
+    def answer(inputs, token, params):
+        inputs.requires_grad_()
+        outputs, _ = rnn(inputs, None, params)
+        choose(outputs[:, 0], token).backward()
+        return norm(inputs.grad[:, 0])
+
+    return answer
+
+
+def last_log_prob(outputs, token):
+    return outputs[-1].log_softmax(0)[token]
+
+
+influence = influence_on(last_log_prob)
+
+
+def untracked_influence(inputs, token, params):
     outputs, _ = rnn(inputs, None, params)
-    (outputs[-1] if last else outputs).sum().backward()
-    return inputs.grad[:, 0].norm(dim=1) ** power
+    return torch.autograd.grad(last_log_prob(outputs[:, 0], token), inputs)[0].norm(dim=2)
 
 
-def cut_influence(inputs, params):
+def late_influence(inputs, token, params):
+    outputs, _ = rnn(inputs, None, {name: tensor.clone().requires_grad_() for name, tensor in params.items()})
+    inputs.requires_grad_()
+    return torch.autograd.grad(last_log_prob(outputs[:, 0], token), inputs)[0].norm(dim=2)
+
+
+def cut_influence(inputs, token, params):
     inputs.requires_grad_()
     H = torch.zeros(1, len(params["W_hh"]), dtype=inputs.dtype)
     for X_t in inputs:
         O_t, H = rnn_step(X_t, H.detach(), params)
-    O_t.sum().backward()
+    last_log_prob(O_t, token).backward()
     return inputs.grad[:, 0].norm(dim=1)
 
 
@@ -39,8 +68,26 @@ def next_state(sampling, state):
     return state.detach() if sampling == "sequential" else None
 
 
-def lag_weights(params, k):
-    return params["W_xh"] @ torch.linalg.matrix_power(params["W_hh"], k) @ params["W_hq"]
+def constant_part(params, T):
+    H = torch.zeros_like(params["b_h"])
+    for _ in range(T):
+        H = H @ params["W_hh"] + params["b_h"]
+    return H @ params["W_hq"] + params["b_q"]
+
+
+def constant_variant(state):
+    def answer(params, T):
+        return state(params["W_hh"], params["b_h"], T) @ params["W_hq"] + params["b_q"]
+
+    return answer
+
+
+def power(W, k):
+    return torch.linalg.matrix_power(W, k)
+
+
+def tanh_part(params, T):
+    return rnn(torch.zeros(T, 1, len(params["W_xh"])).double(), None, params)[0][-1, 0]
 
 
 def step_variant(activation=torch.tanh, output=lambda O_t: O_t, transpose=(), zero=(), b_h_outside=False, swap=False):
@@ -72,7 +119,8 @@ def old_state_output(X_t, H, params):
         ("influence", influence),
         ("next_state", next_state),
         ("next_state", lambda sampling, state: next_state(sampling, state) if sampling == "sequential" else 0 * state),
-        ("lag_weights", lag_weights),
+        ("constant_part", constant_part),
+        ("constant_part", constant_variant(lambda W, b, T: b @ sum(power(W, k) for k in range(T)))),
     ],
 )
 def test_right_answers(name, answer, capsys):
@@ -86,7 +134,9 @@ WRONG = [
     ("parameters", lambda D, h, q: parameters(D, h, q) - h, "b_h is missing"),
     ("parameters", lambda D, h, q: parameters(D, h, q) - h - q, "both biases"),
     ("parameters", lambda D, h, q: parameters(D, h, q) + h, "two biases"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) - D * h, "W_xh is missing"),
     ("parameters", lambda D, h, q: parameters(D, h, q) - h * h, "W_hh is missing"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) - h * q, "W_hq is missing"),
     ("parameters", lambda D, h, q: parameters(D, h, q) - h * q - q, "hidden part only"),
     ("parameters", lambda D, h, q: float(parameters(D, h, q)), "is an int"),
     ("parameters", lambda D, h, q: 7, "the five arrays"),
@@ -116,6 +166,9 @@ WRONG = [
     ("clip", lambda gradients, theta: clip([g * 1e6 for g in gradients], theta), "never makes a gradient longer"),
     ("clip", lambda gradients, theta: [torch.cat([g.flatten() for g in gradients])], "same shape"),
     ("clip", clip_dividing_first, "became NaN"),
+    ("clip", lambda gradients, theta: [g + (not g.any()) for g in clip(gradients, theta)], "other numbers"),
+    ("clip", clip_in_place, "have changed"),
+    ("clip", lambda gradients, theta: clip_in_place(gradients, theta) and None, "returns nothing"),
     ("above_uniform", [0.25, 0.25, 0.25, 0.25], "uniform guess"),
     ("above_uniform", [0.7, 0.1, 0.1, 0.1], "not above 8"),
     ("above_uniform", [1, 0, 0, 0], "infinite"),
@@ -126,12 +179,20 @@ WRONG = [
     ("output_shape", lambda T, B, D, h, V: (T, B, h), "size of the hidden state"),
     ("output_shape", lambda T, B, D, h, V: (B, T, V), "time-major"),
     ("output_shape", lambda T, B, D, h, V: (B, V), "one step"),
+    ("output_shape", lambda T, B, D, h, V: (T * B, V), "flattened for the loss"),
     ("output_shape", lambda T, B, D, h, V: (V, V), "you have (1813, 1813)"),
-    ("influence", lambda inputs, params: influence(inputs, params, last=False), "sum of all outputs"),
-    ("influence", lambda inputs, params: influence(inputs, params, power=2), "squared norms"),
-    ("influence", lambda inputs, params: influence(inputs, params).flip(0), "reversed"),
-    ("influence", lambda inputs, params: influence(inputs, params)[-1], "7 norms"),
-    ("influence", lambda inputs, params: 3 * influence(inputs, params), "differ"),
+    ("influence", influence_on(lambda scores, token: scores[-1].sum()), "sum of the scores"),
+    ("influence", influence_on(lambda scores, token: scores[-1, token]), "token's score"),
+    ("influence", influence_on(lambda scores, token: scores[-1].softmax(0)[token]), "its logarithm"),
+    ("influence", influence_on(lambda scores, token: scores.log_softmax(1)[:, token].sum()), "at all steps"),
+    ("influence", influence_on(lambda scores, token: scores[0].log_softmax(0)[token]), "first step"),
+    ("influence", influence_on(last_log_prob, lambda g: g.sum(dim=1)), "added the entries"),
+    ("influence", influence_on(last_log_prob, lambda g: g.norm(dim=1) ** 2), "squared norms"),
+    ("influence", influence_on(last_log_prob, lambda g: g.norm(dim=1).flip(0)), "reversed"),
+    ("influence", influence_on(last_log_prob, lambda g: g[-1].norm()), "7 norms"),
+    ("influence", influence_on(last_log_prob, lambda g: 3 * g.norm(dim=1)), "differ"),
+    ("influence", untracked_influence, "autograd knows nothing"),
+    ("influence", late_influence, "autograd knows nothing"),
     ("influence", cut_influence, "cut off"),
     ("next_state", lambda sampling, state: state.detach(), "another place of the text"),
     ("next_state", lambda sampling, state: state if sampling == "sequential" else None, "hangs on the graph"),
@@ -140,17 +201,21 @@ WRONG = [
     ("next_state", lambda sampling, state: None if sampling == "random" else 2 * state.detach(), "kept as"),
     ("next_state", lambda sampling, state: torch.ones(2, 3), "start anew"),
     ("next_state", lambda sampling, state: "zeros", "None, or zeros"),
-    ("lag_weights", lambda params, k: lag_weights(params, k + 1), "one W_hh too many"),
-    ("lag_weights", lambda params, k: lag_weights(params, max(k - 1, 0)), "one W_hh too few"),
-    ("lag_weights", lambda params, k: params["W_xh"] @ elementwise(params, k) @ params["W_hq"], "raises each number"),
-    ("lag_weights", lambda params, k: lag_weights(params, k).T, "transposed"),
-    ("lag_weights", lambda params, k: lag_weights(params, k).tanh(), "no tanh"),
-    ("lag_weights", lambda params, k: params["W_xh"], "not the one that multiplies"),
+    ("constant_part", lambda params, T: constant_part(params, T + 1), "a term too many"),
+    ("constant_part", lambda params, T: constant_part(params, T - 1), "a term too few"),
+    ("constant_part", lambda params, T: constant_part(params, T) - params["b_q"], "b_q is missing"),
+    ("constant_part", lambda params, T: constant_part(params, T) + (T - 1) * params["b_q"], "output of one step"),
+    ("constant_part", constant_variant(lambda W, b, T: b), "at every step"),
+    ("constant_part", constant_variant(lambda W, b, T: T * b), "on its way"),
+    ("constant_part", constant_variant(lambda W, b, T: b @ power(W, T - 1)), "first step contributes"),
+    ("constant_part", constant_variant(lambda W, b, T: b @ sum(W**k for k in range(T))), "raises each number"),
+    ("constant_part", constant_variant(lambda W, b, T: b + sum(b @ W**k for k in range(1, T))), "raises each number"),
+    ("constant_part", constant_variant(lambda W, b, T: sum(power(W, k) for k in range(T)) @ b), "wrong side"),
+    ("constant_part", constant_variant(lambda W, b, T: b @ torch.linalg.inv(torch.eye(3) - W)), "the limit"),
+    ("constant_part", lambda params, T: sum(params["b_h"] @ power(params["W_hh"], k) for k in range(T)), "part of H_T"),
+    ("constant_part", tanh_part, "no tanh"),
+    ("constant_part", lambda params, T: params["b_q"], "does not depend on the inputs"),
 ]
-
-
-def elementwise(params, k):
-    return params["W_hh"] ** k if k else torch.eye(3, dtype=torch.float64)
 
 
 @pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
@@ -162,7 +227,7 @@ def test_wrong_answers(name, answer, hint, capsys):
 
 
 FUNCTIONS = {
-    "parameters": 3, "rnn_step": 3, "clip": 2, "output_shape": 5, "influence": 2, "next_state": 2, "lag_weights": 2,
+    "parameters": 3, "rnn_step": 3, "clip": 2, "output_shape": 5, "influence": 3, "next_state": 2, "constant_part": 2,
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from d2lrnn.exercises import NotAnswered, call, checker, close
     praise="The number of steps is not in it: the same five arrays are used at every step.",
 )
 def parameters(answer):
-    for D, h, q in ((28, 64, 28), (5, 3, 2), (1813, 128, 1813)):
+    for D, h, q in ((5, 3, 2), (28, 64, 28), (1813, 128, 1813)):
         count = call(answer, D, h, q)
         if not isinstance(count, int):
             return f"a number of parameters is an int, but you returned {type(count).__name__}."
@@ -23,6 +23,7 @@ def parameters(answer):
             expected - h: "b_h is missing: the hidden state has a bias.",
             expected - h - q: "both biases are missing.",
             expected + h: "you counted two biases for the hidden state; equation (4.1) has one.",
+            expected - D * h: "W_xh is missing: how does the input get in?",
             expected - h * h: "W_hh is missing: how does the past get in?",
             expected - h * q: "W_hq is missing.",
             expected - h * q - q: "that is the hidden part only; the output equation has parameters as well.",
@@ -89,7 +90,13 @@ def clip(answer):
     # Norms 3, 4 and 12: together 13.
     large = [torch.tensor([3.0, 0.0]), torch.tensor([[0.0], [4.0]]), torch.tensor([7.2, 9.6])]
     small = [torch.tensor([0.3, 0.0]), torch.tensor([0.4])]
-    clipped = call(answer, [g.clone() for g in large], 6.5)
+    passed = [g.clone() for g in large]
+    try:
+        clipped = call(answer, passed, 6.5)
+    except NotAnswered:
+        if same(passed, large):
+            raise
+        return "your function changes the tensors that it gets and returns nothing: return new tensors."
     if len(clipped) != len(large) or any(a.shape != b.shape for a, b in zip(clipped, large, strict=True)):
         return "return a list with one tensor of the same shape for each gradient."
     if same(clipped, [g * min(1, 6.5 / g.norm().item()) for g in large]):
@@ -106,11 +113,15 @@ def clip(answer):
         return "you added the norms of the three gradients; the norm of all of them together is not their sum."
     if not same(clipped, [g / 2 for g in large]):
         return "a gradient of norm 13 and θ = 6.5 gave something else than half of it."
+    if not same(passed, large):
+        return "the values are right, but the tensors that were passed in have changed: return new ones."
     if not same(call(answer, [g.clone() for g in small], 6.5), small):
         return "a gradient of norm 0.5 was changed although θ = 6.5: clipping never makes a gradient longer."
     zero = call(answer, [torch.zeros(2)], 1.0)
     if not torch.isfinite(zero[0]).all():
         return "a gradient of zeros became NaN: you divided by its norm."
+    if zero[0].any():
+        return "a gradient of zeros came back with other numbers."
 
 
 def same(tensors, others):
@@ -149,6 +160,7 @@ def output_shape(answer):
         (T, B): "one number for each place: an id would have to be predicted as if ids were quantities.",
         (T, B, D): "D is the size of the inputs. What does the model choose among?",
         (T, B, h): "h is the size of the hidden state. What does the model choose among?",
+        (T * B, V): "that is the shape after the outputs were flattened for the loss. What is it before?",
         (B, V): "that is one step; the loss uses the output of every step.",
         (B, T, V): "the axes are batch first; the recurrent layers of this book are time-major.",
     }
@@ -166,29 +178,43 @@ def influence(answer):
     generator = torch.Generator().manual_seed(5)
     params = random_params(4, 6, 4, generator)
     inputs = torch.randn(7, 1, 4, generator=generator, dtype=torch.float64)
-    norms = torch.as_tensor(call(answer, inputs.clone(), params)).detach()
+    token = 2
+    try:
+        norms = torch.as_tensor(call(answer, inputs.clone(), token, params)).detach()
+    except RuntimeError as error:
+        if "does not require grad" not in str(error) and "not have been used" not in str(error):
+            raise
+        return "autograd knows nothing of the inputs: tell it before the forward pass that you want their gradient."
     if norms.shape != (7,):
         return f"return 7 norms for 7 steps, not something of shape {tuple(norms.shape)}."
 
     def reference(choose):
         X = inputs.clone().requires_grad_()
         outputs, _ = rnn(X, None, params)
-        (gradient,) = torch.autograd.grad(choose(outputs), X)
+        (gradient,) = torch.autograd.grad(choose(outputs[:, 0]), X)
         return gradient[:, 0]
 
-    last = reference(lambda outputs: outputs[-1].sum())
-    if close(norms, reference(lambda outputs: outputs.sum()).norm(dim=1)):
-        return "this is the influence on the sum of all outputs; the question asks for the last one."
-    if close(norms, last.sum(dim=1)) or close(norms, last.sum(dim=1).abs()):
+    right = reference(lambda outputs: outputs[-1].log_softmax(0)[token])
+    slips = [
+        (lambda scores: scores[-1].sum(), "the sum of the scores, a direction that the softmax ignores."),
+        (lambda scores: scores[-1, token], "the token's score. Its probability depends on the other scores as well."),
+        (lambda scores: scores[-1].softmax(0)[token], "the probability; its logarithm is asked for."),
+        (lambda scores: scores.log_softmax(1)[:, token].sum(), "the predictions at all steps, not on the last one."),
+        (lambda scores: scores[0].log_softmax(0)[token], "the prediction after the first step."),
+    ]
+    for choose, hint in slips:
+        if close(norms, reference(choose).norm(dim=1)):
+            return f"this is the influence on {hint}"
+    if close(norms, right.sum(dim=1)) or close(norms, right.sum(dim=1).abs()):
         return "you added the entries of a gradient; its norm is the root of the sum of their squares."
-    if close(norms, last.norm(dim=1) ** 2):
+    if close(norms, right.norm(dim=1) ** 2):
         return "these are the squared norms."
-    if close(norms, last.norm(dim=1).flip(0)):
+    if close(norms, right.norm(dim=1).flip(0)):
         return "the order is reversed: the first entry belongs to X_1."
     if (norms[:-1] == 0).all():
         return "only the last input has an influence: was the state cut off from its past, or not passed on?"
-    if not close(norms, last.norm(dim=1)):
-        return "the norms differ from those of the gradient of O_T's sum with respect to X_1 … X_T."
+    if not close(norms, right.norm(dim=1)):
+        return "the norms differ from those of the gradient of log P(token) after step T."
 
 
 @checker(
@@ -217,32 +243,49 @@ def next_state(answer):
 
 
 @checker(
-    "04.lag_weights",
-    praise="Without an activation the network is a linear filter: h units only limit which filters it can be.",
+    "04.constant_part",
+    praise="If the powers of W_hh vanish, it tends to b_h (I − W_hh)⁻¹ W_hq + b_q as T grows.",
 )
-def lag_weights(answer):
+def constant_part(answer):
     generator = torch.Generator().manual_seed(6)
-    params = random_params(3, 3, 3, generator)
-    for k in (0, 1, 4):
-        matrix = call(answer, params, k)
-        expected = linear_lag(params, k)
-        if close(matrix, expected):
+    params = random_params(4, 3, 2, generator)
+    W_hh, b_h, W_hq, b_q = (params[name] for name in ("W_hh", "b_h", "W_hq", "b_q"))
+
+    def scores(H):
+        return H @ W_hq + b_q
+
+    for T in (4, 1, 2):
+        part = torch.as_tensor(call(answer, params, T))
+        powers = [b_h @ torch.linalg.matrix_power(W_hh, k) for k in range(T + 1)]
+        H = sum(powers[:T])
+        if close(part, scores(H)) or close(part, scores(H)[None]):
             continue
-        if close(matrix, linear_lag(params, k + 1)):
-            return f"for k = {k} there is one W_hh too many: the newest input has not passed through W_hh at all."
-        if k and close(matrix, linear_lag(params, k - 1)):
-            return f"for k = {k} there is one W_hh too few."
-        if k > 1 and close(matrix, params["W_xh"] @ params["W_hh"] ** k @ params["W_hq"]):
+        if close(part, H):
+            return "that is the constant part of H_T; the question is about O_T."
+        if close(part, H @ W_hq):
+            return "b_q is missing."
+        if close(part, scores(sum(powers))):
+            return f"for T = {T} there is a term too many: how often has b_h been added?"
+        if T > 1 and close(part, scores(sum(powers[: T - 1]))):
+            return f"for T = {T} there is a term too few."
+        if T > 1 and close(part, scores(b_h)):
+            return "b_h enters at every step, but you count the last one only."
+        if T > 1 and close(part, scores(T * b_h)):
+            return "b_h enters T times, but what happens to an old one on its way to step T?"
+        if T > 1 and close(part, scores(powers[T - 1])):
+            return "that is what the first step contributes; later steps add a bias as well."
+        if close(part, H @ W_hq + T * b_q):
+            return "b_q is added to the output of one step; it does not go into the state."
+        elementwise = [b_h @ W_hh**k for k in range(T)]
+        if T > 2 and any(close(part, scores(first + sum(elementwise[1:]))) for first in (b_h, elementwise[0])):
             return "** raises each number to a power; a product of matrices is meant (torch.linalg.matrix_power)."
-        if close(matrix, expected.T):
-            return "the result is transposed: (D, q) is asked for, so that X_t M_k is (B, q)."
-        if close(matrix, torch.tanh(expected)):
+        if close(part, scores(sum(torch.linalg.matrix_power(W_hh, k) @ b_h for k in range(T)))):
+            return "the matrix stands on the wrong side: b_h is a row, so it is multiplied from the right."
+        if close(part, scores(b_h @ torch.linalg.inv(torch.eye(3).double() - W_hh))):
+            return "that is the limit for many steps. What is it after T of them?"
+        if close(part, rnn(torch.zeros(T, 1, 4).double(), None, params)[0][-1, 0]):
             return "there is no tanh in this network."
-        return f"for k = {k} the matrix is not the one that multiplies X_(T−k) in O_T."
-
-
-def linear_lag(params, k):
-    return params["W_xh"] @ torch.linalg.matrix_power(params["W_hh"], k) @ params["W_hq"]
+        return f"for T = {T} this is not the part of O_T that does not depend on the inputs."
 
 
 def random_params(D, h, q, generator):
