@@ -64,13 +64,14 @@ def test_a_stub_is_not_answered(capsys, name, nothing):
     assert printed(capsys, name, lambda *arguments: nothing) == f"… {name}: not answered yet."
 
 
-@pytest.mark.parametrize("error", [KeyError, ZeroDivisionError])
+@pytest.mark.parametrize("error", [KeyError("tide"), ZeroDivisionError("oh")], ids=repr)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_an_error_is_reported(capsys, name, error):
     def fails(*arguments):
-        raise error("oh")
+        raise error
 
-    assert printed(capsys, name, fails).startswith(f"✗ {name}: your answer stopped with {error.__name__}: ")
+    report = f"✗ {name}: your answer stopped with {type(error).__name__}: {error}"
+    assert printed(capsys, name, fails).startswith(report)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
