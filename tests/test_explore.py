@@ -3,9 +3,10 @@ import json
 import pytest
 import torch
 
-from d2lrnn.explore import Bars, Control, Dots, Explorable, Line, Panel, tabulate
+from d2lrnn.explore import Bars, Control, Dots, Explorable, Line, Panel, Text, TextPanel, tabulate
 
 PANEL = Panel("x", "y")
+TEXT = Text("norm", "ab c", [1, 0.5, 0, 0], "#000")
 
 
 ONE = {"k": Control("k", [1])}
@@ -67,6 +68,43 @@ def test_given_limits_are_kept():
     assert data["panels"][0]["ylim"] == [-1, 99]
 
 
+def test_a_text_keeps_its_tokens_once_and_no_zeros_after_its_last_value():
+    def triangle(t):
+        return "", [[Text("norm", "ab c", [0.12345] * t + [0] * (4 - t), "#000")]]
+
+    data = tabulate("text", triangle, {"t": Control("t", [0, 1, 2, 4])}, [TextPanel()])
+    assert [marks_of(data, i)[0][0][2] for i in range(4)] == [[], [0.123], [0.123] * 2, [0.123] * 4]
+    assert data["arrays"].count(["a", "b", " ", "c"]) == 1
+    assert marks_of(data, 0)[0][0][0]["kind"] == "text"
+
+
+def test_a_zero_between_values_and_a_gap_at_the_end_are_kept():
+    mark = Text("", ["the", "old", "lamp"], [0, 1, float("nan")], "#000")
+    data = tabulate("text", lambda k: ("", [[mark]]), ONE, [TextPanel()])
+    assert marks_of(data, 0)[0][0][2] == [0, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("panel", "values", "limits"),
+    [
+        (TextPanel(), [0.5, 2], [0, 2]),
+        (TextPanel(), [-3, 2], [-3, 2]),
+        (TextPanel(yscale="log"), [0, 0.5, 2], [0.5, 2]),
+        (TextPanel(ylim=(0, 1)), [0.5, 2], [0, 1]),
+    ],
+)
+def test_shades_grow_from_zero_to_the_largest_value(panel, values, limits):
+    mark = Text("", ["a"] * len(values), values, "#000")
+    assert tabulate("text", lambda k: ("", [[mark]]), ONE, [panel])["panels"][0]["ylim"] == limits
+
+
+def test_a_text_panel_names_its_control_by_its_place():
+    given = {"k": Control("k", [1]), "t": Control("position", [1, 2, 3, 4])}
+    data = tabulate("text", lambda k, t: ("", [[TEXT], []]), given, [TextPanel("norms", control="t"), TextPanel()])
+    assert [panel["control"] for panel in data["panels"]] == [1, None]
+    assert "xlim" not in data["panels"][0]
+
+
 @pytest.mark.parametrize(
     ("frame", "given", "panels", "message"),
     [
@@ -75,6 +113,12 @@ def test_given_limits_are_kept():
         (power, controls(), [PANEL, PANEL], "1 lists of marks for 2 panels"),
         (power, {**controls(), "w": Control("weight", [1, 2], start=3)}, [PANEL], "'weight' starts at 3"),
         (lambda k: ("", [[Line("a", [1, 2], [1], "#000")]]), ONE, [PANEL], "2 x values and 1 y"),
+        (lambda k: ("", [[TEXT]]), ONE, [PANEL], "Text belongs in a TextPanel"),
+        (lambda k: ("", [[Dots("a", [1], [1], "#000")]]), ONE, [TextPanel()], "every other mark in a Panel"),
+        (lambda k: ("", [[TEXT]]), ONE, [TextPanel(control="t")], r"no control 't' for its text, only \['k'\]"),
+        (lambda k: ("", [[TEXT]]), ONE, [TextPanel(control="k")], "4 tokens for the 1 values of 'k'"),
+        (lambda k: ("", [[Text("a", [1, 2], [1, 2], "#000")]]), ONE, [TextPanel()], "turn ids back into tokens"),
+        (lambda k: ("", [[Text("a", "abc", [1, 2], "#000")]]), ONE, [TextPanel()], "3 x values and 2 y"),
         (lambda k: ("", [[Line("a", range(9000), torch.rand(9000), "#000")]]), ONE, [PANEL], "more than 60,000"),
     ],
 )

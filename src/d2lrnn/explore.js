@@ -18,6 +18,17 @@ const STYLE = `
 .explorable text { fill: currentColor; font-size: 12px; }
 .explorable .tick { opacity: .75; } .explorable .title { font-weight: 600; font-size: 13px; }
 .explorable .grid { stroke: currentColor; opacity: .13; } .explorable .guide { stroke: currentColor; opacity: .4; }
+.explorable-lines { flex: 0 0 100%; min-width: 0; touch-action: pan-y; user-select: none; -webkit-user-select: none; }
+.explorable-lines > b { font-size: 13px; }
+.explorable-scale { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .5rem; font-size: 13px; margin-top: .4rem;
+  font-variant-numeric: tabular-nums; }
+.explorable-scale i { width: 5rem; height: .8rem; border: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
+.explorable-scale .now { margin-left: 1.2rem; }
+.explorable-tokens { line-height: 30px; overflow-wrap: anywhere; font-size: 16px; }
+.explorable-tokens.characters { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+.explorable-tokens span { padding: 4px 1px; border-radius: 3px; } .explorable-tokens.words span { padding: 4px; margin-right: 4px; }
+.explorable-tokens [data-token=" "] { color: color-mix(in srgb, currentColor 60%, transparent); }
+.explorable-tokens .current { outline: 2px solid currentColor; outline-offset: -1px; }
 .explorable-text { min-height: 2.8em; margin: .5rem 0 0 !important; }
 `;
 
@@ -160,29 +171,74 @@ function addReadout(svg, lines, x, y, box) {
   };
 }
 
+const VISIBLE = { " ": "␣", "\n": "↵" };
+const NEGATIVE = "#c8553d";
+const STRONGEST = 55; // per cent of a colour that leaves the page's text a contrast of 4.5, light and dark
+
+// Lines of text; behind each token a shade for its value. `current` is the token that the control stands at, or null.
+function drawText(node, panel, marks, current, about) {
+  const most = Math.max(...panel.ylim.map(Math.abs)), log = panel.yscale === "log";
+  const ends = log ? panel.ylim : [0, most];
+  const strength = scale(panel.yscale, ends, [0, STRONGEST]);
+  const shade = (v, color) => {
+    const percent = strength.shows(v) ? Math.max(0, Math.min(STRONGEST, strength(Math.abs(v)))) : 0;
+    return `color-mix(in srgb, ${v < 0 ? NEGATIVE : color} ${percent.toFixed(2)}%, transparent)`;
+  };
+  const weakest = log ? `≤ ${tickText(ends[0])}` : panel.ylim[0] < 0 ? tickText(-most) : "0";
+  node.dataset.y = JSON.stringify([...ends, 0, STRONGEST, panel.yscale]);
+  node.replaceChildren();
+  if (panel.title) node.append(element("b", {}, panel.title));
+  for (const { label, color, x: tokens, y } of marks) {
+    const values = tokens.map((_, i) => (i < y.length ? y[i] : 0));
+    const says = (i) => `“${VISIBLE[tokens[i]] ?? tokens[i]}” ${values[i] === null ? "no value" : tickText(values[i])}`;
+    const head = node.appendChild(element("div", { class: "explorable-scale" }));
+    if (label) head.append(element("b", { style: `color: ${color}` }, label));
+    const stops = [panel.ylim[0] < 0 && !log ? shade(-most, color) : "transparent", "transparent", shade(most, color)];
+    head.append(element("span", {}, weakest), element("i", { style: `background: linear-gradient(to right, ${[...new Set(stops)]})` }),
+      element("span", {}, tickText(most)));
+    const words = tokens.some((token) => [...token].length > 1);
+    const line = node.appendChild(element("div", { class: `mark explorable-tokens ${words ? "words" : "characters"}`, "data-label": label }));
+    tokens.forEach((token, i) => {
+      line.append(element("span", { class: i === current ? "current" : "", "data-index": i, "data-token": token,
+        "data-value": values[i] ?? "", title: says(i), style: `background: ${shade(values[i], color)}` }, VISIBLE[token] ?? token));
+      if (words || token === " ") line.append(element("wbr"));
+    });
+    if (current !== null) {
+      head.append(element("span", { class: "now" }, says(current)));
+      about += ` ${label} ${says(current)}.`;
+    }
+  }
+  node.setAttribute("aria-label", about.replaceAll("  ", " "));
+}
+
 function render({ model, el }) {
   const data = model.get("data");
   const at = data.controls.map((control) => control.start);
   const figure = element("figure", { class: "explorable", "data-name": data.name });
   const controls = figure.appendChild(element("div", { class: "explorable-controls" }));
   const panels = figure.appendChild(element("div", { class: "explorable-panels" }));
-  const svgs = data.panels.map(() => panels.appendChild(element("svg", { role: "img" })));
+  const isText = (panel) => "control" in panel;
+  const nodes = data.panels.map((panel) => panels.appendChild(
+    isText(panel) ? element("div", { role: "img", class: "explorable-lines" }) : element("svg", { role: "img" })));
   const text = figure.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
 
   function draw() {
     const index = at.reduce((total, i, c) => total * data.controls[c].values.length + i, 0);
     const frame = data.frames[index];
     const gap = 8, room = panels.clientWidth || 640;
-    const columns = room < 560 ? 1 : svgs.length;
-    svgs.forEach((svg, i) => {
+    const columns = room < 560 ? 1 : data.panels.filter((panel) => !isText(panel)).length;
+    nodes.forEach((node, i) => {
+      const panel = data.panels[i];
       const marks = frame.panels[i].map(([style, x, y]) => ({ ...data.styles[style], x: data.arrays[x], y: data.arrays[y] }));
-      drawPanel(svg, data.panels[i], marks, Math.floor((room - gap * (columns - 1)) / columns));
-      svg.setAttribute("aria-label", `${data.panels[i].title || data.panels[i].ylabel}. ${frame.text}`);
+      const about = [panel.title || panel.ylabel, frame.text].filter(Boolean).join(". ");
+      if (isText(panel)) return drawText(node, panel, marks, panel.control === null ? null : at[panel.control], about);
+      drawPanel(node, panel, marks, Math.floor((room - gap * (columns - 1)) / columns));
+      node.setAttribute("aria-label", about);
     });
     text.textContent = frame.text;
   }
 
-  data.controls.forEach((control, c) => {
+  const inputs = data.controls.map((control, c) => {
     const label = controls.appendChild(element("label"));
     label.append(element("span", {}, control.label));
     const shown = label.appendChild(element("b"));
@@ -197,6 +253,18 @@ function render({ model, el }) {
     };
     input.addEventListener("input", () => { update(); draw(); });
     update();
+    return input;
+  });
+
+  // A token under the pointer or the finger sets its control. The tokens are drawn anew, so ask what is there now.
+  data.panels.forEach((panel, i) => {
+    if (!isText(panel) || panel.control === null) return;
+    nodes[i].onpointermove = nodes[i].onpointerdown = (event) => {
+      const token = nodes[i].getRootNode().elementFromPoint(event.clientX, event.clientY)?.closest("[data-index]");
+      if (!nodes[i].contains(token ?? null) || Number(token.dataset.index) === at[panel.control]) return;
+      inputs[panel.control].value = token.dataset.index;
+      inputs[panel.control].dispatchEvent(new Event("input", { bubbles: true }));
+    };
   });
 
   el.append(element("style", {}, STYLE), figure);

@@ -65,6 +65,24 @@ class Panel:
 
 
 @dataclass
+class TextPanel:
+    """A panel of running text: one or more Text marks, one below the other, each with its own scale.
+
+    Attributes:
+        title: a short text.
+        control: the name of the control that a token sets when it is hovered over or touched, the i-th token the i-th
+            value; None if the text only shows. The token that the control stands at is outlined.
+        yscale: "linear": the shade grows with the value from 0, or "log": with its logarithm.
+        ylim: (low, high) or None. The strongest shade is at `high`; on a log scale there is none at `low` and below.
+    """
+
+    title: str = ""
+    control: str | None = None
+    yscale: str = "linear"
+    ylim: tuple | None = None
+
+
+@dataclass
 class Line:
     """A line through (x, y), with its label at its right end. `dashed` is for references such as a baseline."""
 
@@ -95,6 +113,20 @@ class Bars:
     color: str
 
 
+@dataclass
+class Text:
+    """A text on whose tokens a shade shows the values: x is a list of tokens, y a value for each.
+
+    Characters are set close together, longer tokens with space between them. Values below 0 are orange-red (on a linear
+    scale; a log scale leaves them without shade). Belongs in a TextPanel.
+    """
+
+    label: str
+    x: object
+    y: object
+    color: str
+
+
 class Explorable(anywidget.AnyWidget):
     """An explorable figure.
 
@@ -102,11 +134,13 @@ class Explorable(anywidget.AnyWidget):
         name: identifies the figure in tests and in the notebook's text output.
         frame: a pure function of the controls' values, see the module's docstring.
         controls: dict from the name of `frame`'s argument to its Control.
-        panels: list of Panel, drawn side by side, or one below the other on a phone.
+        panels: list of Panel, drawn side by side, or one below the other on a phone, and of TextPanel, as wide as the
+            figure.
 
     Raises:
         ValueError: no controls or panels, a start that is not among the values, marks that do not fit the panels, x and
-            y of different lengths, or more than 60 kB of numbers (use fewer values or points).
+            y of different lengths, a text panel whose control or tokens do not fit the figure's controls, or more than
+            60 kB of numbers (use fewer values or points).
     """
 
     _esm = files("d2lrnn").joinpath("explore.js").read_text(encoding="utf-8")
@@ -131,21 +165,24 @@ def tabulate(name, frame, controls, panels):
     """
     if not controls or not panels:
         raise ValueError(f"explorable {name!r} needs at least one control and one panel")
+    panel_data = [_panel_data(name, panel, controls) for panel in panels]
     arrays, styles = {}, {}
     frames = [
-        _frame_indices(name, *frame(**dict(zip(controls, values, strict=True))), len(panels), arrays, styles)
+        _frame_indices(name, *frame(**dict(zip(controls, values, strict=True))), panels, controls, arrays, styles)
         for values in itertools.product(*(control.values for control in controls.values()))
     ]
     data = {
         "name": name,
         "controls": [_control_data(name, control) for control in controls.values()],
-        "panels": [asdict(panel) for panel in panels],
+        "panels": panel_data,
         "arrays": [list(array) for array in arrays],
         "styles": [dict(style) for style in styles],
         "frames": frames,
     }
-    for i, panel in enumerate(data["panels"]):
-        panel["xlim"], panel["ylim"] = _limits(panel, i, data)
+    for i, panel in enumerate(panel_data):
+        for key in ("xlim", "ylim"):
+            if key in panel:
+                panel[key] = _limits(panel, key[0], i, data)
     size = len(str(data))
     if size > MAX_BYTES:
         raise ValueError(f"explorable {name!r}: {size:,} bytes, more than {MAX_BYTES:,}: use fewer values or points")
@@ -164,25 +201,54 @@ def _control_data(name, control):
     }
 
 
-def _frame_indices(name, text, marks_by_panel, num_panels, arrays, styles):
+def _panel_data(name, panel, controls):
+    data = asdict(panel)
+    if isinstance(panel, TextPanel) and panel.control is not None:
+        if panel.control not in controls:
+            raise ValueError(f"explorable {name!r}: no control {panel.control!r} for its text, only {list(controls)}")
+        data["control"] = list(controls).index(panel.control)
+    return data
+
+
+def _frame_indices(name, text, marks_by_panel, panels_given, controls, arrays, styles):
     """A frame as indices into the shared tables of arrays and styles."""
-    if len(marks_by_panel) != num_panels:
-        raise ValueError(f"explorable {name!r}: {len(marks_by_panel)} lists of marks for {num_panels} panels")
+    if len(marks_by_panel) != len(panels_given):
+        raise ValueError(f"explorable {name!r}: {len(marks_by_panel)} lists of marks for {len(panels_given)} panels")
 
     def index(table, key):
         return table.setdefault(key, len(table))
 
     panels = []
-    for marks in marks_by_panel:
+    for panel, marks in zip(panels_given, marks_by_panel, strict=True):
         panels.append([])
         for mark in marks:
             x, y = _rounded(mark.x, 4), _rounded(mark.y, 3)
             if len(x) != len(y):
                 raise ValueError(f"explorable {name!r}: {mark.label!r} has {len(x)} x values and {len(y)} y values")
+            if isinstance(mark, Text) != isinstance(panel, TextPanel):
+                raise ValueError(f"explorable {name!r}: Text belongs in a TextPanel and every other mark in a Panel")
+            if isinstance(mark, Text):
+                _check_tokens(name, x, panel, controls)
+                y = _without_last_zeros(y)
             style = {"kind": type(mark).__name__.lower(), "label": mark.label, "color": mark.color}
             style["dashed"] = getattr(mark, "dashed", False)
             panels[-1].append([index(styles, tuple(style.items())), index(arrays, x), index(arrays, y)])
     return {"text": text, "panels": panels}
+
+
+def _check_tokens(name, tokens, panel, controls):
+    if not all(isinstance(token, str) for token in tokens):
+        raise ValueError(f"explorable {name!r}: the tokens of a Text are texts, not numbers: turn ids back into tokens")
+    if panel.control is not None and len(tokens) != len(controls[panel.control].values):
+        raise ValueError(
+            f"explorable {name!r}: {len(tokens)} tokens for the {len(controls[panel.control].values)} values of "
+            f"{panel.control!r}: the i-th token sets the i-th value"
+        )
+
+
+def _without_last_zeros(values):
+    """What comes after the last value that is not 0 need not be stored: the page takes it as 0."""
+    return values[: max((i + 1 for i, value in enumerate(values) if value != 0), default=0)]
 
 
 def _rounded(values, digits):
@@ -197,26 +263,24 @@ def _round(value, digits):
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
 
 
-def _limits(panel, i, data):
-    """The panel's limits, from the data of all frames where none are given."""
-    limits = []
-    for axis, key in ((1, "x"), (2, "y")):
-        if panel[f"{key}lim"] is not None:
-            limits.append(list(panel[f"{key}lim"]))
-            continue
-        values = [
-            v
-            for frame in data["frames"]
-            for mark in frame["panels"][i]
-            for v in data["arrays"][mark[axis]]
-            if isinstance(v, (int, float)) and (v > 0 or panel[f"{key}scale"] != "log")
-        ]
-        if axis == 2 and panel["yscale"] == "linear" and _has_bars(i, data):
-            values.append(0)
-        low, high = (min(values), max(values)) if values else (0, 1)
-        limits.append([low, high] if low < high else [low - 0.5, high + 0.5])
-    return limits
+def _limits(panel, axis, i, data):
+    """The panel's limits on the axis "x" or "y", from the data of all frames where none are given."""
+    if panel[f"{axis}lim"] is not None:
+        return list(panel[f"{axis}lim"])
+    linear = panel.get(f"{axis}scale") != "log"
+    values = [
+        v
+        for frame in data["frames"]
+        for mark in frame["panels"][i]
+        for v in data["arrays"][mark[1 if axis == "x" else 2]]
+        if isinstance(v, (int, float)) and (v > 0 or linear)
+    ]
+    if axis == "y" and linear and _starts_at_zero(i, data):
+        values.append(0)
+    low, high = (min(values), max(values)) if values else (0, 1)
+    return [low, high] if low < high else [low - 0.5, high + 0.5]
 
 
-def _has_bars(i, data):
-    return any(data["styles"][mark[0]]["kind"] == "bars" for frame in data["frames"] for mark in frame["panels"][i])
+def _starts_at_zero(i, data):
+    kinds = {data["styles"][mark[0]]["kind"] for frame in data["frames"] for mark in frame["panels"][i]}
+    return bool(kinds & {"bars", "text"})

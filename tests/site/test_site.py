@@ -65,11 +65,11 @@ def test_explorables_answer_to_keyboard_and_mouse(name, where, addresses, visit)
 
 
 def state(figure):
-    """What the figure shows: its drawings, and its text alternative."""
+    """What the figure shows: its drawings and lines of text, and its text alternative."""
     return figure.evaluate(
         """figure => [
-            [...figure.querySelectorAll("svg[role=img]")].map(svg => svg.innerHTML).join(),
-            [...figure.querySelectorAll("svg[role=img]")].map(svg => svg.getAttribute("aria-label")).join(),
+            [...figure.querySelectorAll("[role=img]")].map(panel => panel.innerHTML).join(),
+            [...figure.querySelectorAll("[role=img]")].map(panel => panel.getAttribute("aria-label")).join(),
             figure.querySelector(".explorable-text[aria-live=polite]").textContent,
         ]"""
     )
