@@ -77,6 +77,11 @@ def test_the_same_seed_gives_the_same_history_and_the_last_update_is_reported():
     assert not first.equals(tasks.train(small_model(), 3, 7, every=5, seed=1))
 
 
+def test_a_row_holds_the_largest_norm_since_the_last_row():
+    every_update = tasks.train(small_model(), 3, 12, every=1).grad_norm
+    assert tasks.train(small_model(), 3, 12, every=6).grad_norm.tolist() == [every_update[:6].max(), every_update[6:].max()]
+
+
 def test_one_update_of_sgd_is_the_clipped_gradient():
     model, reference = small_model(), small_model()
     X, y = tasks.first_symbol(64, 3, generator=seeded())
