@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2lrnn.batches import as_ids, random_batches, sequential_batches
+from d2lrnn.batches import as_ids, mask, pad, random_batches, sequential_batches, shuffled_batches
 
 both = pytest.mark.parametrize("batches", [random_batches, sequential_batches])
 sizes = given(st.integers(1, 5), st.integers(1, 7), st.integers(0, 60), st.integers(0, 99))
@@ -116,3 +116,65 @@ def test_errors_come_at_the_call(batches, ids, batch_size, num_steps, error, wor
 def test_as_ids():
     assert as_ids(range(3)).tolist() == [0, 1, 2]
     assert as_ids(torch.tensor([4])).dtype == torch.long
+
+
+# Padded sequences
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=5), st.integers(0, 9))
+@settings(deadline=None)
+def test_padded_sequences_keep_their_tokens_and_lengths(sequences, pad_id):
+    ids, lengths = pad(sequences, pad_id)
+    T = max(map(len, sequences))
+    assert ids.tolist() == [sequence + [pad_id] * (T - len(sequence)) for sequence in sequences]
+    assert ids.dtype == lengths.dtype == torch.long
+    assert lengths.tolist() == [len(sequence) for sequence in sequences]
+    assert mask(lengths, T + 1).tolist() == [[t < len(sequence) for t in range(T + 1)] for sequence in sequences]
+
+
+@pytest.mark.parametrize(
+    "sequences, pad_id, error, words",
+    [
+        ([], 0, ValueError, "no sequences"),
+        ([[1], []], 0, ValueError, "sequence 1 is empty"),
+        ([["the"], ["cat"]], 0, TypeError, "to_ids"),
+        ([[1], [-1]], 0, ValueError, "negative"),
+        ([[1]], -1, ValueError, "pad_id must be an id"),
+        ([[1]], "<pad>", ValueError, "pad_id must be an id"),
+    ],
+)
+def test_sequences_that_cannot_be_padded_are_refused(sequences, pad_id, error, words):
+    with pytest.raises(error, match=words):
+        pad(sequences, pad_id)
+
+
+@given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 99))
+@settings(deadline=None)
+def test_shuffled_batches_use_each_row_once_and_keep_rows_together(N, batch_size, seed):
+    ids, tags = torch.arange(N * 3).view(N, 3), torch.arange(N)
+    drawn = [list(shuffled_batches((ids, tags), batch_size, torch.Generator().manual_seed(seed))) for _ in range(2)]
+    rows = torch.cat([row for _, row in drawn[0]])
+    assert sorted(rows.tolist()) == list(range(N))
+    assert torch.equal(torch.cat([row for _, row in drawn[1]]), rows)
+    assert [len(row) for _, row in drawn[0][:-1]] == [batch_size] * (len(drawn[0]) - 1)
+    assert all(torch.equal(X, ids[row]) for X, row in drawn[0])
+
+
+def test_shuffled_batches_are_shuffled():
+    rows = torch.arange(20)
+    orders = {tuple(next(shuffled_batches([rows], 20, torch.Generator().manual_seed(s)))[0].tolist()) for s in range(9)}
+    assert len(orders) == 9
+
+
+@pytest.mark.parametrize(
+    "tensors, batch_size, words",
+    [
+        ((torch.zeros(3), torch.zeros(4)), 2, r"not \[3, 4\]"),
+        ((torch.zeros(0),), 2, r"not \[0\]"),
+        ((), 2, r"not \[\]"),
+        ((torch.zeros(3),), 0, "batch_size must be at least 1"),
+    ],
+)
+def test_rows_that_cannot_be_drawn_are_refused(tensors, batch_size, words):
+    with pytest.raises(ValueError, match=words):
+        shuffled_batches(tensors, batch_size)

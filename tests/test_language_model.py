@@ -39,10 +39,11 @@ def random_ids(B, T, seed=0):
     st.integers(2, 8),
     st.integers(1, 3),
     st.sampled_from([None, 1, 4]),
+    st.booleans(),
     st.data(),
 )
-def test_state_carried_over_a_cut_is_one_long_run(cell, B, T, num_layers, embedding_size, data):
-    model = model_of(cell, num_layers=num_layers, embedding_size=embedding_size)
+def test_state_carried_over_a_cut_is_one_long_run(cell, B, T, num_layers, embedding_size, skip, data):
+    model = model_of(cell, num_layers=num_layers, embedding_size=embedding_size, skip=skip)
     ids = random_ids(B, T)
     cut = data.draw(st.integers(1, T - 1))
     logits, last = model(ids)
@@ -99,11 +100,42 @@ def test_a_scratch_model_takes_another_recurrence_and_trains_its_parameters():
     )
 
 
-def test_dropout_acts_in_training_only():
-    model, ids = model_of(num_layers=2, dropout=0.5), random_ids(2, 4)
+@pytest.mark.parametrize("skip", [False, True])
+def test_dropout_acts_in_training_only(skip):
+    model, ids = model_of(num_layers=2, dropout=0.5, skip=skip), random_ids(2, 4)
     assert not torch.allclose(model(ids)[0], model(ids)[0])
     model.eval()
     assert_close(model(ids)[0], model(ids)[0])
+
+
+@every_cell
+def test_skip_connections_are_those_of_the_deep_network_from_scratch(cell):
+    model, ids = model_of(cell, num_layers=3, embedding_size=4, skip=True), random_ids(2, 5)
+    params = [cells.from_torch(layer) for layer in model.recurrent.layers]
+    H, states = cells.deep(model.embedding(ids.T), None, params, getattr(cells, cell), skip=True)
+    logits, state = model(ids)
+    assert_close(logits, model.output(H).transpose(0, 1))
+    parts = state if cell == "lstm" else (state,)
+    assert all(part.shape == (3, 2, 6) for part in parts)
+    tops = states[-1] if cell == "lstm" else (states[-1],)
+    for part, top in zip(parts, tops, strict=True):
+        assert_close(part[-1], top)
+    logits.mean().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+@every_cell
+def test_one_layer_has_nothing_to_skip(cell):
+    skip, plain, ids = model_of(cell, skip=True), model_of(cell), random_ids(2, 4)
+    with torch.no_grad():
+        for p, q in zip(plain.parameters(), skip.parameters(), strict=True):
+            p.copy_(q)
+    assert_close(skip(ids), plain(ids))
+
+
+def test_a_language_model_that_reads_backwards_is_refused():
+    with pytest.raises(ValueError, match="read the very token that is to be predicted. Chapter 11"):
+        LanguageModel(V, 6, "lstm", bidirectional=True)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +154,9 @@ def test_ids_of_the_wrong_shape_are_refused(shape):
 
 
 @every_cell
-def test_a_state_that_does_not_fit_is_refused(cell):
-    model = model_of(cell)
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_state_that_does_not_fit_is_refused(cell, skip):
+    model = model_of(cell, skip=skip)
 
     def state(*shape, device="cpu"):
         H = torch.zeros(shape, dtype=torch.float64, device=device)

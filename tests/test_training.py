@@ -15,9 +15,21 @@ from torch import nn
 from torch.nn import functional as F
 
 from d2lrnn import cells, training
+from d2lrnn.batches import shuffled_batches
 from d2lrnn.language_model import LanguageModel, ScratchLanguageModel
 from d2lrnn.metrics import perplexity
-from d2lrnn.training import CheckpointError, TrainingDiverged, detach, evaluate, fit, split
+from d2lrnn.taggers import Tagger
+from d2lrnn.training import (
+    CheckpointError,
+    TrainingDiverged,
+    detach,
+    evaluate,
+    evaluate_batches,
+    fit,
+    fit_batches,
+    masked_cross_entropy,
+    split,
+)
 
 torch.set_num_threads(1)
 
@@ -444,3 +456,104 @@ def test_a_checkpoint_of_another_model_or_text_is_refused(tmp_path):
         fit(make_model(8), TRAIN[::-1], checkpoint=path, **SETTINGS)
     with pytest.raises(CheckpointError, match="held_out_ids changed"):
         fit(make_model(8), TRAIN, HELD_OUT, checkpoint=path, **SETTINGS)
+
+
+# fit_batches
+
+ROWS = torch.randint(V, (30, 5), generator=torch.Generator().manual_seed(0))
+LENGTHS = torch.tensor([1, 2, 3, 4, 5] * 6)
+TAGS = (ROWS + ROWS.roll(1, dims=1)) % 3
+BATCHED = dict(num_epochs=4, lr=0.01)
+
+
+def sentences(generator):
+    return shuffled_batches((ROWS, LENGTHS, TAGS), 8, generator)
+
+
+def tag_loss(model, batch):
+    ids, lengths, tags = batch
+    return masked_cross_entropy(model(ids, lengths), tags, lengths)
+
+
+def make_tagger(**options):
+    torch.manual_seed(0)
+    return Tagger(V, 3, 6, embedding_size=4, **options)
+
+
+def test_training_on_batches_is_the_loop_written_out():
+    held_out = [(ROWS[:7], LENGTHS[:7], TAGS[:7]), (ROWS[7:9], LENGTHS[7:9], TAGS[7:9])]
+    history = fit_batches(make_tagger(), sentences, tag_loss, held_out, optimizer="sgd", **BATCHED | {"lr": 1.0})
+    model, generator = make_tagger(), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    for _, row in history.iterrows():
+        total = 0.0
+        for ids, lengths, tags in sentences(generator):
+            logits = model(ids, lengths)
+            losses = [F.cross_entropy(logits[i, :n], tags[i, :n], reduction="sum") for i, n in enumerate(lengths)]
+            optimizer.zero_grad()
+            (sum(losses) / lengths.sum()).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            total += sum(losses).item()
+        assert row.loss == pytest.approx(total / LENGTHS.sum().item(), rel=1e-4)
+        with torch.no_grad():
+            loss, _ = masked_cross_entropy(model(ROWS[:9], LENGTHS[:9]), TAGS[:9], LENGTHS[:9])
+        assert row.held_out_perplexity == pytest.approx(loss.exp().item(), rel=1e-4)
+    assert list(history.epoch) == [1, 2, 3, 4]
+
+
+def test_training_on_batches_stops_early_with_the_best_parameters():
+    model, held_out = make_tagger(), [(ROWS[:6], LENGTHS[:6], 2 - TAGS[:6])]
+    history = fit_batches(model, sentences, tag_loss, held_out, patience=2, **BATCHED | {"num_epochs": 100})
+    best = history.held_out_perplexity.min()
+    assert len(history) < 100 and evaluate_batches(model, held_out, tag_loss) == best
+    with pytest.raises(ValueError, match="held_out_batches"):
+        fit_batches(model, sentences, tag_loss, patience=2, **BATCHED)
+
+
+def test_training_on_batches_is_resumed_to_the_last_digit(tmp_path):
+    def run(checkpoint=None, **options):
+        model = make_tagger(dropout=0.3)
+        return fit_batches(model, sentences, tag_loss, checkpoint=checkpoint, **BATCHED | options), model
+
+    path = tmp_path / "run.pt"
+    run(path, num_epochs=2)
+    assert_same_run(run(path), run())
+    with pytest.raises(CheckpointError, match="batches changed"):
+        fit_batches(make_tagger(dropout=0.3), lambda g: list(sentences(g))[:2], tag_loss, checkpoint=path, **BATCHED)
+
+
+def test_the_dropout_of_a_model_rests_while_batches_are_scored():
+    model, batch = make_tagger(dropout=0.5), (ROWS, LENGTHS, TAGS)
+    assert evaluate_batches(model, [batch], tag_loss) == evaluate_batches(model, [batch], tag_loss)
+    assert model.training
+    with pytest.raises(ValueError, match="no minibatches"):
+        evaluate_batches(model, [], tag_loss)
+
+
+def test_the_masked_loss_is_the_mean_over_tokens_and_padding_gets_no_gradient():
+    logits = torch.randn(3, 4, 5, requires_grad=True)
+    targets = torch.randint(5, (3, 4))
+    lengths = torch.tensor([2, 4, 1])
+    targets[0, 2:], targets[2, 1:] = -100, 99  # in the padding anything may stand
+    loss, tokens = masked_cross_entropy(logits, targets, lengths)
+    kept = [(i, t) for i, n in enumerate(lengths) for t in range(n)]
+    assert tokens == 7 == len(kept)
+    expected = -sum(logits[i, t].log_softmax(-1)[targets[i, t]] for i, t in kept) / 7
+    assert loss.item() == pytest.approx(expected.item())
+    loss.backward()
+    assert {(i, t) for i, t in torch.nonzero(logits.grad.abs().sum(-1)).tolist()} == {(i, int(t)) for i, t in kept}
+
+
+@pytest.mark.parametrize("target", [-1, 5])
+def test_a_tag_outside_the_set_is_refused(target):
+    targets = torch.zeros(2, 3, dtype=torch.long)
+    targets[1, 1] = target
+    with pytest.raises(ValueError, match=f"between 0 and 4, but they go from .*{target}"):
+        masked_cross_entropy(torch.zeros(2, 3, 5), targets, torch.tensor([3, 2]))
+
+
+@pytest.mark.parametrize("targets, lengths", [((2, 4), (2,)), ((3, 3), (3,)), ((2, 3), (3,))])
+def test_targets_that_do_not_fit_are_refused(targets, lengths):
+    with pytest.raises(ValueError, match="do not fit"):
+        masked_cross_entropy(torch.zeros(2, 3, 5), torch.zeros(targets).long(), torch.ones(lengths).long())

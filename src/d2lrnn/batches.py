@@ -59,6 +59,69 @@ def sequential_batches(ids, batch_size, num_steps, generator=None):
     return _batches(ids, rows.T, num_steps)
 
 
+def pad(sequences, pad_id):
+    """Put sequences of different lengths into one tensor, filled up at their ends.
+
+    Args:
+        sequences: list of N sequences of ids, none of them empty.
+        pad_id: the id to fill up with. Whoever reads the batch gets the lengths and leaves it out.
+
+    Returns:
+        ids (N, T), where T is the length of the longest sequence, and lengths (N,), both long.
+
+    Raises:
+        TypeError: ids are not integers.
+        ValueError: there are no sequences, or one of them is empty, not 1-D, or negative somewhere; pad_id is negative.
+    """
+    if len(sequences) == 0:
+        raise ValueError("there are no sequences: pass at least one")
+    if not isinstance(pad_id, int) or pad_id < 0:
+        raise ValueError(f"pad_id must be an id, a whole number of at least 0, not {pad_id!r}")
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    if lengths.min() == 0:
+        raise ValueError(f"sequence {lengths.argmin()} is empty: leave it out")
+    ids = torch.full((len(sequences), int(lengths.max())), pad_id)
+    for row, sequence in zip(ids, sequences, strict=True):
+        row[: len(sequence)] = as_ids(sequence)
+    return ids, lengths
+
+
+def mask(lengths, num_steps):
+    """Where the tokens of padded sequences are.
+
+    Args:
+        lengths: (B,) the length of each sequence.
+        num_steps: T.
+
+    Returns:
+        (B, T) bool: True for tokens, False for padding.
+    """
+    return torch.arange(num_steps, device=lengths.device) < lengths[:, None]
+
+
+def shuffled_batches(tensors, batch_size, generator=None):
+    """Draw minibatches of rows in random order; each row is used once, and the last minibatch may be smaller.
+
+    Args:
+        tensors: tensors with N rows each that belong together, such as ids (N, T), lengths (N,) and tags (N, T).
+        batch_size: B, the number of rows in a minibatch.
+        generator: torch.Generator on the CPU; None takes torch's global one.
+
+    Returns:
+        iterator of tuples of tensors, in the order of tensors.
+
+    Raises:
+        ValueError: batch_size is below 1, or the tensors have no rows or not equally many.
+    """
+    sizes = {len(tensor) for tensor in tensors}
+    if len(sizes) != 1 or 0 in sizes:
+        raise ValueError(f"the tensors must have the same number of rows, at least 1, not {sorted(sizes)}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    order = torch.randperm(sizes.pop(), generator=generator)
+    return (tuple(tensor[rows] for tensor in tensors) for rows in order.split(batch_size))
+
+
 def as_ids(ids):
     """Check token ids and make them a tensor.
 

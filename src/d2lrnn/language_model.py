@@ -23,13 +23,30 @@ class LanguageModel(nn.Module):
         num_layers: how many recurrent layers are stacked.
         embedding_size: the length of the learned vector that stands for a token; None for one-hot vectors.
         dropout: the probability of zeroing a feature while training: before, between and after the layers.
+        skip: each layer from the second on adds what it computes to what it reads, x + f(x).
+        bidirectional: refused, see chapter 11.
 
     Raises:
-        ValueError: an unknown cell, a size below 1 or a dropout outside [0, 1).
+        ValueError: an unknown cell, a size below 1, a dropout outside [0, 1), or two directions.
     """
 
-    def __init__(self, vocab_size, hidden_size, cell="rnn", num_layers=1, embedding_size=None, dropout=0.0):
+    def __init__(
+        self,
+        vocab_size,
+        hidden_size,
+        cell="rnn",
+        num_layers=1,
+        embedding_size=None,
+        dropout=0.0,
+        skip=False,
+        bidirectional=False,
+    ):
         super().__init__()
+        if bidirectional:
+            raise ValueError(
+                "a language model cannot be bidirectional: the backward direction has read the very token that is to "
+                "be predicted. Chapter 11 shows what happens; taggers.Tagger is for texts that are known to their end"
+            )
         if cell not in CELLS:
             raise ValueError(f"cell must be one of {', '.join(CELLS)}, not {cell!r}")
         input_size = vocab_size if embedding_size is None else embedding_size
@@ -39,8 +56,13 @@ class LanguageModel(nn.Module):
             raise ValueError(f"dropout must be at least 0 and below 1, not {dropout}")
         self.vocab_size = vocab_size
         self.embedding = None if embedding_size is None else nn.Embedding(vocab_size, embedding_size)
-        between = dropout if num_layers > 1 else 0.0  # torch warns about dropout between layers when there is one
-        self.recurrent = CELLS[cell](input_size, hidden_size, num_layers, dropout=between)
+        if skip:
+            self.recurrent = SkipStack(cell, input_size, hidden_size, num_layers, dropout)
+        else:
+            between = dropout if num_layers > 1 else 0.0  # torch warns about dropout between layers when there is one
+            self.recurrent = CELLS[cell](input_size, hidden_size, num_layers, dropout=between)
+        self.state_shape = (num_layers, hidden_size)
+        self.has_pair = cell == "lstm"
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, vocab_size)
 
@@ -71,13 +93,63 @@ class LanguageModel(nn.Module):
 
     def _check_state(self, state, ids):
         parts = (state,)
-        if isinstance(self.recurrent, nn.LSTM):
+        if self.has_pair:
             if not isinstance(state, tuple) or len(state) != 2:
                 raise TypeError("the state of an LSTM must be a pair of tensors (H, C)")
             parts = state
-        shape = (self.recurrent.num_layers, len(ids), self.recurrent.hidden_size)
+        num_layers, hidden_size = self.state_shape
         for part in parts:
-            cells.check_state(part, shape, ids.device)
+            cells.check_state(part, (num_layers, len(ids), hidden_size), ids.device)
+
+
+class SkipStack(nn.Module):
+    """Layers of torch.nn with skip connections: from the second on each gives x + f(x), as `cells.deep` does.
+
+    Called as a layer of torch.nn, with the states of all layers in one tensor.
+
+    Args:
+        cell: "rnn", "gru" or "lstm".
+        input_size: D.
+        hidden_size: h.
+        num_layers: how many layers.
+        dropout: the probability of zeroing a feature that a layer from the second on reads, while training.
+    """
+
+    def __init__(self, cell, input_size, hidden_size, num_layers, dropout=0.0):
+        super().__init__()
+        sizes = [input_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(CELLS[cell](size, hidden_size) for size in sizes)
+        self.dropout = nn.Dropout(dropout)
+        self.has_pair = cell == "lstm"
+
+    def forward(self, X, state=None):
+        """Run the layers.
+
+        Args:
+            X: (T, B, D).
+            state: (num_layers, B, h), for an LSTM a pair of these; None for zeros.
+
+        Returns:
+            H of the last layer (T, B, h), and the state after the last step, shaped as the one before.
+        """
+        first, *others = self.layers
+        states = self._by_layer(state)
+        X, last = first(X, states[0])
+        lasts = [last]
+        for layer, layer_state in zip(others, states[1:], strict=True):
+            H, last = layer(self.dropout(X), layer_state)
+            X = X + H
+            lasts.append(last)
+        if self.has_pair:
+            return X, tuple(torch.cat(parts) for parts in zip(*lasts, strict=True))
+        return X, torch.cat(lasts)
+
+    def _by_layer(self, state):
+        if state is None:
+            return [None] * len(self.layers)
+        if self.has_pair:
+            return list(zip(state[0].split(1), state[1].split(1), strict=True))
+        return state.split(1)
 
 
 class ScratchLanguageModel(nn.Module):

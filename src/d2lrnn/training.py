@@ -1,6 +1,7 @@
 """The training loop: it trains, measures and saves, and returns its history. It never plots.
 
-A model is called as `logits, state = model(ids, state)` with ids (B, T) and logits (B, T, V).
+`fit` is for language models on one long text, called as `logits, state = model(ids, state)` with ids (B, T) and
+logits (B, T, V). `fit_batches` is for everything else that comes in minibatches.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from d2lrnn.batches import as_ids, random_batches, sequential_batches
+from d2lrnn.batches import as_ids, mask, random_batches, sequential_batches
 from d2lrnn.gradients import clip_
 from d2lrnn.metrics import perplexity
 from d2lrnn.runtime import progress
@@ -136,36 +137,135 @@ def fit(
         FileNotFoundError: the checkpoint's folder does not exist.
         ValueError: an argument is out of range, or a text is too short.
     """
-    if num_epochs < 1 or not lr > 0:
-        raise ValueError(f"num_epochs must be at least 1 and lr above 0, not {num_epochs} and {lr}")
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling must be one of {', '.join(SAMPLINGS)}, not {sampling!r}")
+    device = torch.device(device) if device is not None else _device(model)
+    train_ids = _checked_ids(train_ids, model).to(device)
+    if held_out_ids is not None:
+        held_out_ids = _checked_ids(held_out_ids, model)
+    data = {
+        "train_ids": _digest(train_ids),
+        "held_out_ids": None if held_out_ids is None else _digest(held_out_ids),
+        "batch_size": batch_size,
+        "num_steps": num_steps,
+        "sampling": sampling,
+    }
+    return _fit(
+        model,
+        lambda generator: SAMPLINGS[sampling](train_ids, batch_size, num_steps, generator),
+        _next_token_loss,
+        None if held_out_ids is None else lambda: evaluate(model, held_out_ids),
+        data,
+        sampling == "sequential",
+        num_epochs,
+        lr,
+        optimizer,
+        clip,
+        schedule,
+        patience,
+        checkpoint,
+        seed,
+        device,
+        show_progress,
+    )
+
+
+def fit_batches(
+    model,
+    batches,
+    batch_loss,
+    held_out_batches=None,
+    *,
+    num_epochs,
+    lr,
+    optimizer="adamw",
+    clip=1.0,
+    schedule=None,
+    patience=None,
+    checkpoint=None,
+    seed=0,
+    device=None,
+    show_progress=None,
+):
+    """Train a model on minibatches of any kind, such as padded sentences, and return its history.
+
+    The arguments that are not explained here, the history and the errors are those of `fit`.
+
+    Args:
+        model: an nn.Module; trained in place.
+        batches: function of a torch.Generator, called once an epoch, that gives the epoch's minibatches: tuples
+            of tensors. Whatever is random in them must be drawn from the generator.
+        batch_loss: function (model, batch) → (the mean loss in nats, and of how many tokens it is the mean).
+        held_out_batches: list of minibatches, scored with batch_loss after each epoch; None for none.
+
+    Returns:
+        pandas.DataFrame: see `fit`.
+    """
+    device = torch.device(device) if device is not None else _device(model)
+    data = {}
+    if checkpoint is not None:
+        first_epoch = [tensor for batch in batches(torch.Generator().manual_seed(seed)) for tensor in batch]
+        held_out = [tensor for batch in held_out_batches or () for tensor in batch]
+        data = {"batches": _digest(*first_epoch), "held_out_batches": _digest(*held_out)}
+    return _fit(
+        model,
+        lambda generator: (tuple(tensor.to(device) for tensor in batch) for batch in batches(generator)),
+        lambda model, batch, state: (*batch_loss(model, batch), state),
+        None if held_out_batches is None else lambda: evaluate_batches(model, held_out_batches, batch_loss),
+        data,
+        False,
+        num_epochs,
+        lr,
+        optimizer,
+        clip,
+        schedule,
+        patience,
+        checkpoint,
+        seed,
+        device,
+        show_progress,
+    )
+
+
+def _fit(
+    model,
+    draw_batches,
+    batch_loss,
+    held_out_perplexity,
+    data,
+    carry_state,
+    num_epochs,
+    lr,
+    optimizer,
+    clip,
+    schedule,
+    patience,
+    checkpoint,
+    seed,
+    device,
+    show_progress,
+):
+    """The loop of both: `data` holds what a checkpoint must have in common besides the settings below."""
+    if num_epochs < 1 or not lr > 0:
+        raise ValueError(f"num_epochs must be at least 1 and lr above 0, not {num_epochs} and {lr}")
     if not callable(optimizer) and optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)} or a function, not {optimizer!r}")
-    if patience is not None and (patience < 1 or held_out_ids is None):
-        raise ValueError("patience must be at least 1, and it needs held_out_ids to judge by")
+    if patience is not None and (patience < 1 or held_out_perplexity is None):
+        raise ValueError("patience must be at least 1, and it needs held_out_ids (or held_out_batches) to judge by")
     if clip is not None and not clip > 0:
         raise ValueError(f"clip must be above 0, or None not to clip; not {clip}")
     if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
         raise FileNotFoundError(f"the folder of the checkpoint {checkpoint} does not exist: create it first")
 
-    device = torch.device(device) if device is not None else _device(model)
     model.to(device)
-    train_ids = _checked_ids(train_ids, model).to(device)
-    if held_out_ids is not None:
-        held_out_ids = _checked_ids(held_out_ids, model)
     optimizer = OPTIMIZERS.get(optimizer, optimizer)(model.parameters(), lr=lr)
     generator = torch.Generator().manual_seed(seed)
     settings = {
         "model": f"{model} {[(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]}",
-        "train_ids": _digest(train_ids),
-        "held_out_ids": None if held_out_ids is None else _digest(held_out_ids),
         "optimizer": f"{type(optimizer).__name__} {optimizer.defaults}",
-        "batch_size": batch_size,
-        "num_steps": num_steps,
         "clip": clip,
-        "sampling": sampling,
         "seed": seed,
+        **data,
     }
 
     # Dropout draws from torch's global random numbers: borrow them, seeded, and give them back.
@@ -186,11 +286,10 @@ def fit(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = rates[epoch - 1]
-            batches = SAMPLINGS[sampling](train_ids, batch_size, num_steps, generator)
             row = {"epoch": epoch, "lr": rates[epoch - 1]}
-            row |= _train_epoch(model, batches, _next_token_loss, optimizer, clip, sampling == "sequential", epoch)
-            if held_out_ids is not None:
-                row["held_out_perplexity"] = evaluate(model, held_out_ids)
+            row |= _train_epoch(model, draw_batches(generator), batch_loss, optimizer, clip, carry_state, epoch)
+            if held_out_perplexity is not None:
+                row["held_out_perplexity"] = held_out_perplexity()
                 if best is None or row["held_out_perplexity"] < best["perplexity"]:
                     parameters = {name: tensor.clone() for name, tensor in model.state_dict().items()}
                     best = {"epoch": epoch, "perplexity": row["held_out_perplexity"], "parameters": parameters}
@@ -236,6 +335,63 @@ def evaluate(model, ids, num_steps=1024):
     finally:
         model.train(was_training)
     return perplexity(torch.cat(log_probs))
+
+
+@torch.no_grad()
+def evaluate_batches(model, batches, batch_loss):
+    """Perplexity of minibatches: exp of the mean loss in nats per token.
+
+    Args:
+        model: an nn.Module, used in evaluation mode.
+        batches: iterable of minibatches, tuples of tensors; at least one.
+        batch_loss: function (model, batch) → (the mean loss in nats, and of how many tokens it is the mean).
+
+    Returns:
+        float.
+
+    Raises:
+        ValueError: there are no minibatches, or a loss is NaN.
+    """
+    device, was_training = _device(model), model.training
+    model.eval()
+    total, num_tokens = 0.0, 0
+    try:
+        for batch in batches:
+            loss, tokens = batch_loss(model, tuple(tensor.to(device) for tensor in batch))
+            total, num_tokens = total + loss.item() * tokens, num_tokens + tokens
+    finally:
+        model.train(was_training)
+    if num_tokens == 0:
+        raise ValueError("there are no minibatches to score")
+    return perplexity([-total / num_tokens])
+
+
+def masked_cross_entropy(logits, targets, lengths):
+    """Mean cross-entropy of the tokens of padded sequences; the padding is left out.
+
+    Args:
+        logits: (B, T, K).
+        targets: (B, T) long, classes from 0 to K − 1; in the padding anything.
+        lengths: (B,) the length of each sequence.
+
+    Returns:
+        the mean in nats per token, a scalar tensor, and the number of tokens, an int.
+
+    Raises:
+        ValueError: the shapes do not fit, or a target is not a class.
+    """
+    if logits.shape[:2] != targets.shape or lengths.shape != targets.shape[:1]:
+        raise ValueError(
+            f"logits (B, T, K), targets (B, T) and lengths (B,) do not fit: {tuple(logits.shape)}, "
+            f"{tuple(targets.shape)}, {tuple(lengths.shape)}"
+        )
+    tokens = mask(lengths.to(logits.device), logits.shape[1])
+    targets = targets[tokens]
+    if targets.min() < 0 or targets.max() >= logits.shape[2]:
+        raise ValueError(
+            f"targets must be between 0 and {logits.shape[2] - 1}, but they go from {targets.min()} to {targets.max()}"
+        )
+    return F.cross_entropy(logits[tokens], targets), len(targets)
 
 
 def detach(state):
@@ -302,8 +458,11 @@ def _checked_ids(ids, model):
     return ids
 
 
-def _digest(ids):
-    return hashlib.sha256(ids.cpu().numpy().tobytes()).hexdigest()
+def _digest(*tensors):
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _save(path, settings, history, best, model, optimizer, generator, device):
