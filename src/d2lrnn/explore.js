@@ -197,7 +197,7 @@ function drawText(node, panel, marks, current, about) {
     head.append(element("span", {}, weakest), element("i", { style: `background: linear-gradient(to right, ${[...new Set(stops)]})` }),
       element("span", {}, tickText(most)));
     const words = tokens.some((token) => [...token].length > 1);
-    const line = node.appendChild(element("div", { class: `mark explorable-tokens ${words ? "words" : "characters"}`, "data-label": label }));
+    const line = node.appendChild(element("div", { class: `explorable-tokens ${words ? "words" : "characters"}`, "data-label": label }));
     tokens.forEach((token, i) => {
       line.append(element("span", { class: i === current ? "current" : "", "data-index": i, "data-token": token,
         "data-value": values[i] ?? "", title: says(i), style: `background: ${shade(values[i], color)}` }, VISIBLE[token] ?? token));
