@@ -6,9 +6,10 @@ from pathlib import Path
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.figure import Figure
 
-from d2lrnn import plotting, training
+from d2lrnn import gradients, plotting, tasks, training
 
 
 class Lab(widgets.VBox):
@@ -112,8 +113,83 @@ def curves_svg(history, baselines):
             color = plotting.COLORS[label]
             ax.plot(history.epoch, history[column], "o-", markersize=3, color=color, label=label.replace("_", "-"))
         ax.set(yscale="log", xlabel="epoch", ylabel="perplexity")
-        ax.figure.draw_without_rendering()
-        plotting.label_lines(ax)
-        text = io.StringIO()
-        ax.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return svg(ax)
+
+
+def copy_task_lab(name, make_model, history, lag):
+    """Train a recurrent network on the copy task with settings from sliders; its accuracy grows update by update.
+
+    Args:
+        name: identifies the lab in the notebook's text output.
+        make_model: function (radius, activation) → model for `tasks.train`; radius is the spectral radius of W_hh at
+            first, activation a name of `gradients.ACTIVATIONS`. A new model with the same seed each time.
+        history: a DataFrame of `tasks.train`, shown at first.
+        lag: its lag.
+
+    Returns:
+        Lab.
+    """
+    radius = widgets.SelectionSlider(options=[0.5, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2], value=1, description="radius")
+    activation = widgets.Dropdown(options=list(gradients.ACTIVATIONS), value="tanh", description="activation")
+    clip = widgets.SelectionSlider(options=[0.01, 0.1, 1, 10, "none"], value=1, description="clip")
+    lags = widgets.SelectionSlider(options=sorted({2, 5, 10, 15, 20, 30, 40, lag}), value=lag, description="lag")
+    button = widgets.Button(description="Train")
+    picture = widgets.HTML(accuracy_svg(history))
+    message = widgets.HTML("Choose the settings, predict the curve, then press Train.")
+
+    def train(_):
+        button.disabled = True
+        rows, model = [], make_model(radius.value, activation.value)
+        threshold = None if clip.value == "none" else clip.value
+        try:
+            for row in tasks.train_by_rows(model, lags.value, 300, clip=threshold, every=20):
+                rows.append(row)
+                picture.value = accuracy_svg(pd.DataFrame(rows))
+                message.value = (
+                    f"Update {row['update']} of 300: accuracy {row['accuracy']:.2f}, largest gradient norm of the last "
+                    f"updates {row['grad_norm']:.3g}"
+                )
+        except training.TrainingDiverged as error:
+            message.value = f"Stopped: {error}"
+        finally:
+            button.disabled = False
+
+    button.on_click(train)
+    lab = Lab([widgets.HBox([radius, activation]), widgets.HBox([clip, lags, button]), message, picture])
+    lab.name = name
+    return lab
+
+
+def accuracy_svg(history):
+    """Draw the accuracy on the copy task over the updates, beside chance.
+
+    Args:
+        history: a DataFrame with columns update and accuracy, of a task with four symbols.
+
+    Returns:
+        str, an SVG picture: the same for the same numbers.
+    """
+    with plt.rc_context({"svg.hashsalt": "d2lrnn"}):
+        ax = Figure(figsize=(6.4, 3.2), layout="constrained").subplots()
+        ends = [0, history["update"].iloc[-1]]
+        ax.plot(ends, [0.25, 0.25], "--", linewidth=1, color=plotting.COLORS["uniform"], label="chance")
+        color = plotting.COLORS["rnn"]
+        ax.plot(history["update"], history.accuracy, "o-", markersize=3, color=color, label="RNN")
+        ax.set(xlabel="update", ylabel="accuracy", ylim=(0, 1.05))
+        return svg(ax)
+
+
+def svg(ax):
+    """Label the lines and write the figure.
+
+    Args:
+        ax: axes of a figure of their own.
+
+    Returns:
+        str, an SVG picture with no date in it.
+    """
+    ax.figure.draw_without_rendering()
+    plotting.label_lines(ax)
+    text = io.StringIO()
+    ax.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()
