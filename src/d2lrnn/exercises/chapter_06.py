@@ -1,0 +1,233 @@
+"""Checkers of chapter 6, backpropagation through time."""
+
+import math
+
+import torch
+
+from d2lrnn import cells, gradients
+from d2lrnn.exercises import call, checker, close
+
+
+@checker(
+    "06.closed_form",
+    praise="Each term is one path: a use of the weight, and the steps that its effect went through.",
+)
+def closed_form(answer):
+    b = torch.tensor([1.0, 2.0, -0.5, 3.0, 0.7], dtype=torch.float64)
+    c = torch.tensor([0.9, 0.5, -1.2, 0.8, 1.1], dtype=torch.float64)
+    T = len(b)
+
+    def total(first, last, start=1):
+        """Σ over i of b_i times the product of c_j for j = i + first … T + last."""
+        return sum(b[i - 1] * c[i - 1 + first : T + last].prod() for i in range(start, T + 1))
+
+    right = total(1, 0)
+    result = torch.as_tensor(call(answer, b.clone(), c.clone()))
+    if result.shape != ():
+        return f"the answer is the one number a_T; yours has the shape {tuple(result.shape)}."
+    slips = [
+        (total(0, 0), "your products begin one factor too early: b_i is not multiplied by its own c_i."),
+        (total(2, 0), "your products begin one factor too late: the first step after i passes the effect on, too."),
+        (total(1, -1), "your products end too early: the last step passes the effect on, too."),
+        (right - b[-1], "the term without any factor is missing: the last step uses the weight directly."),
+        (total(1, 0, start=2), "the first use of the weight is missing."),
+        (sum(b[i] * c[:i].prod() for i in range(T)), "you multiply by the steps before i; the effect travels forward."),
+        (sum(b[i] * c[1 : i + 1].prod() for i in range(T)), "you multiply by earlier steps, not by later ones."),
+        (b.sum(), "the factors c are missing."),
+    ]
+    if not close(result, right):
+        return _slip(result, slips) or f"for five steps it is not {result.item():.4g}."
+
+
+@checker(
+    "06.mse",
+    praise="Only the gradient at the outputs depends on the loss; what follows is the same for every loss.",
+)
+def mse(answer):
+    generator = torch.Generator().manual_seed(0)
+    T, B, D, h, q = 4, 3, 5, 6, 2
+    params = cells.init_rnn_params(D, h, q, scale=0.7, generator=generator)
+    params = {name: p.detach().double() for name, p in params.items()}
+    params["b_h"] += 0.3
+    params["b_q"] -= 0.2
+    X = torch.randn(T, B, D, generator=generator).double()
+    Y = torch.randn(T, B, q, generator=generator).double()
+    copies = {name: p.clone() for name, p in params.items()}
+    result = call(answer, X.clone(), Y.clone(), copies)
+    try:
+        dW_xh, db_h = (torch.as_tensor(part).detach() for part in result)
+    except (TypeError, ValueError):
+        return "return two tensors: ∂L/∂W_xh and ∂L/∂b_h."
+    right_W, right_b = _mse_gradients(X, Y, params)
+    if dW_xh.shape != (D, h):
+        return f"∂L/∂W_xh has the shape of W_xh, {(D, h)}; yours is {tuple(dW_xh.shape)}."
+    ratio = (dW_xh / right_W).median().item()
+    if close(dW_xh, ratio * right_W, 1e-5) and not close(ratio, 1):
+        if close(ratio, 0.5):
+            return "your ∂L/∂W_xh has half the size: differentiate the square."
+        if any(close(ratio, n) for n in (T * B * q, T, B, q, T * B, B * q, T * q)):
+            return "your ∂L/∂W_xh is too large by a whole number: over how many numbers does the loss take its mean?"
+        return "your ∂L/∂W_xh has the right direction and the wrong size: check the constants of the loss."
+    slips = [
+        (_mse_gradients(X, Y, params, transpose=False), "is W_hh turned the right way? No shape complains."),
+        (_mse_gradients(X, Y, params, slope="of H"), "the slope belongs to the pre-activation: φ′(Z), not φ′(H)."),
+        (_mse_gradients(X, Y, params, slope="none"), "the slope of tanh is missing."),
+        (_mse_gradients(X, Y, params, back=False), "nothing comes back from later steps: states act on states."),
+        (_mse_gradients(X, Y, params, only_last=True), "the loss is over all steps, not the last one only."),
+        (_mse_gradients(X, Y, params, bias=False), "your outputs lack the bias b_q, or your states the bias b_h."),
+    ]
+    for (slip, _), problem in slips:
+        if close(dW_xh, slip):
+            return problem
+    if not close(dW_xh, right_W):
+        return "your ∂L/∂W_xh differs from autograd's."
+    if db_h.shape != (h,):
+        shape = tuple(db_h.shape)
+        return f"∂L/∂b_h has the shape of b_h, ({h},): the bias is added to every row at every step. Yours is {shape}."
+    if not close(db_h, right_b):
+        if close(db_h, right_b / T) or close(db_h, right_b / B) or close(db_h, right_b / (T * B)):
+            return "your ∂L/∂b_h takes a mean where it should add up."
+        return "∂L/∂W_xh is right, ∂L/∂b_h is not: over which uses of the bias do you add up?"
+
+
+def _mse_gradients(X, Y, params, transpose=True, slope="of Z", back=True, only_last=False, bias=True):
+    """∂L/∂W_xh and ∂L/∂b_h of the mean squared error, right or with one slip."""
+    if not bias:
+        params = params | {"b_q": torch.zeros_like(params["b_q"])}
+    W_hh = params["W_hh"].T if transpose else params["W_hh"]
+    Z, H, slopes = gradients.forward(X, None, params)
+    if slope == "of H":
+        slopes = 1 - torch.tanh(H[1:]) ** 2
+    if slope == "none":
+        slopes = torch.ones_like(Z)
+    dO = 2 * (H[1:] @ params["W_hq"] + params["b_q"] - Y) / Y.numel()
+    if only_last:
+        dO = torch.cat([torch.zeros_like(dO[:-1]), dO[-1:]])
+    dH, G, later = dO @ params["W_hq"].T, torch.empty_like(Z), 0
+    for t in reversed(range(len(X))):
+        G[t] = (dH[t] + later) * slopes[t]
+        later = G[t] @ W_hh if back else 0
+    return X.flatten(0, 1).T @ G.flatten(0, 1), G.sum((0, 1))
+
+
+@checker(
+    "06.one_coin",
+    praise="Each ξ has mean 1, and still the estimate is biased: ξ_t must be independent of what came before.",
+)
+def one_coin(answer):
+    d = torch.tensor([0.3, 0.5, -0.2, 0.8], dtype=torch.float64)  # i = 1 … 4: lags 3, 2, 1, 0
+    lag = torch.arange(3, -1, -1, dtype=torch.float64)
+    for pi in (0.5, 0.8):
+        right = d[-1] + (d[:-1] * pi ** (1 - lag[:-1])).sum()
+        result = call(answer, d.clone(), pi)
+        slips = [
+            (d.sum(), "that is the full sum, as if the estimate were unbiased. Is it, for lag 2?"),
+            ((d * pi ** (1 - lag)).sum(), "the term of lag 0 meets no coin at all."),
+            ((d * pi**-lag).sum(), "you have the weight of a term that survives, but not how often it survives."),
+            ((d * pi**lag).sum(), "that is with a new coin at each step and without weights."),
+            (d[-1] + pi * d[:-1].sum(), "that is how often the terms survive, without their weights."),
+            (d[0] + (d[1:] * pi ** (1 - lag.flip(0)[1:])).sum(), "your lags run the wrong way: the last one is 0."),
+        ]
+        if not close(result, right):
+            return _slip(result, slips) or f"for π = {pi} it is not {float(result):.4g}."
+
+
+@checker(
+    "06.smallest_tau",
+    praise="The closer c is to 1, the longer τ must be: what is dropped shrinks by e in about 1/(1 − c) steps.",
+)
+def smallest_tau(answer):
+    for c, share in [(0.9, 0.9), (0.5, 0.99), (0.97, 0.5), (0.8, 0.95)]:
+        exact = math.log(1 - share) / math.log(c)
+        right = math.ceil(exact)
+        result = call(answer, c, share)
+        slips = [
+            (exact, "solve for a whole number of steps."),
+            (right - 1, "that keeps a little less than the share that was asked for."),
+            (right + 1, "it keeps enough, but one step fewer does so, too."),
+            (math.ceil(math.log(share) / math.log(c)), "compare the sum that is kept, not one term."),
+            (math.log(share) / math.log(c), "compare the sum that is kept, not one term."),
+            (math.ceil(math.log((1 - share) * (1 - c)) / math.log(c)), "compare with the whole sum, not with 1."),
+        ]
+        if not close(result, right):
+            return _slip(result, slips) or f"for c = {c} and a share of {share} it is not {result}."
+
+
+@checker(
+    "06.state_bytes",
+    praise="T occurs in the cost of the full gradient only: a cut one needs the same memory for any text.",
+)
+def state_bytes(answer):
+    for T, tau, B, h in [(64, 8, 16, 64), (1000, 20, 4, 32)]:
+        right = (4 * B * h * (T + 1), 4 * B * h * (tau + 1))
+        result = call(answer, T, tau, B, h)
+        try:
+            full, cut = (float(number) for number in result)
+        except (TypeError, ValueError):
+            return "return two numbers: the bytes for the full gradient and for the cut one."
+        for name, number, steps, state in (("full", full, T, right[0]), ("cut", cut, tau, right[1])):
+            slips = [
+                (4 * B * h * steps, f"{name}: the state that comes in is needed, too, for ∂L/∂W_hh of the first step."),
+                (B * h * (steps + 1), f"{name}: that is how many numbers; a float32 has four bytes."),
+                (B * h * steps, f"{name}: that is how many numbers, and the state that comes in is not among them."),
+                (8 * B * h * (steps + 1), f"{name}: a float32 has four bytes, not eight."),
+                (4 * h * (steps + 1), f"{name}: every row has its own state."),
+                (4 * B * h, f"{name}: that is one state; the way back needs those of all its steps."),
+                (right[0], f"{name}: with a cut the states of earlier segments need not be kept."),
+            ]
+            if not close(number, state):
+                return _slip(number, slips) or f"{name}: for T = {T}, τ = {tau}, B = {B}, h = {h} it is not {number:g}."
+
+
+@checker(
+    "06.detach",
+    praise="A cut stops gradients that cross it, and only those: losses before the cut still see their own past.",
+)
+def detach(answer):
+    try:
+        reached = {int(step) for step in answer}
+    except (TypeError, ValueError):
+        return "give the numbers of the steps, such as [1, 2]."
+    if reached == {6, 7, 8}:
+        return "that is what the second loss reaches. There is another loss, before the cut."
+    if reached == {1, 2, 3, 4}:
+        return "that is what the first loss reaches. There is another one."
+    if reached == set(range(1, 9)):
+        return "for one of the steps there is no path to either loss that avoids the cut."
+    if 5 in reached:
+        return "the state of step 5 is used by step 6 only, and there it is detached."
+    if not reached <= set(range(1, 9)):
+        return "the steps are 1 to 8."
+    if reached != {1, 2, 3, 4, 6, 7, 8}:
+        return "follow the arrows back from each of the two losses, and stop at the cut."
+
+
+@checker(
+    "06.scale_gradient",
+    praise="ξ = 0 is detach, ξ = 1 changes nothing, and with 0 or 1/π any autograd does randomised truncation.",
+)
+def scale_gradient(answer):
+    H = torch.tensor([[0.5, -2.0], [3.0, 0.25]], dtype=torch.float64, requires_grad=True)
+    weights = torch.tensor([[1.0, 2.0], [-1.0, 0.5]], dtype=torch.float64)
+    for xi in (4.0, 0.0, 1.0):
+        result = call(answer, H, xi)
+        if not isinstance(result, torch.Tensor) or result.shape != H.shape:
+            return "the answer must be a tensor of the shape of H."
+        if close(result.detach(), xi * H.detach()) and xi != 1:
+            return "that scales the value as well: the forward pass must not change."
+        if not close(result.detach(), H.detach()):
+            return "the value must stay that of H."
+        if not result.requires_grad:
+            if xi == 0:
+                continue
+            return "the value is right, but no gradient flows at all."
+        [gradient] = torch.autograd.grad((weights * result).sum(), H, allow_unused=True)
+        gradient = torch.zeros_like(H) if gradient is None else gradient
+        if close(gradient, weights) and xi != 1:
+            return "the value is right; the gradient is that of H itself: ξ has no effect."
+        if not close(gradient, xi * weights):
+            return f"the value is right, but for ξ = {xi:g} the gradient is not ξ times as large."
+
+
+def _slip(result, slips):
+    return next((problem for slip, problem in slips if close(result, slip)), None)
