@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from d2lrnn import cells
-from d2lrnn.language_model import LanguageModel, ScratchLanguageModel, generate
+from d2lrnn.language_model import LanguageModel, ScratchLanguageModel, SkipStack, generate
 from d2lrnn.text import Vocab
 
 torch.set_num_threads(1)
@@ -122,6 +122,17 @@ def test_skip_connections_are_those_of_the_deep_network_from_scratch(cell):
         assert_close(part[-1], top)
     logits.mean().backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+@every_cell
+def test_dropout_of_a_skip_stack_leaves_the_path_around_whole(cell):
+    torch.manual_seed(0)
+    stack, X = SkipStack(cell, 3, 4, 2, dropout=0.5), torch.randn(5, 2, 3)
+    first, _ = stack.layers[0](X)
+    torch.manual_seed(1)
+    expected = first + stack.layers[1](torch.nn.functional.dropout(first, 0.5))[0]
+    torch.manual_seed(1)
+    assert_close(stack(X)[0], expected)
 
 
 @every_cell

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -65,10 +67,11 @@ def test_a_sentence_gets_the_same_class_alone_and_in_any_batch(
 @every_cell
 def test_both_models_are_the_network_from_scratch(cell):
     ids, lengths = random_ids(3, 5), torch.tensor([2, 5, 3])
-    tagger = make(Tagger, cell=cell)
-    params = tuple(cells.from_torch(tagger.reader.recurrent, backward=b) for b in (False, True))
-    X = tagger.reader.embedding(ids.T)
-    H, states = cells.bidirectional(X, None, params, getattr(cells, cell), lengths)
+    tagger = make(Tagger, cell=cell, num_layers=2)
+    layer = tagger.reader.recurrent
+    params = [tuple(cells.from_torch(layer, level, backward) for backward in (False, True)) for level in (0, 1)]
+    two_ways = partial(cells.bidirectional, recurrence=getattr(cells, cell), lengths=lengths)
+    H, (_, states) = cells.deep(tagger.reader.embedding(ids.T), None, params, two_ways)
     assert_close(tagger(ids, lengths), tagger.output(H).transpose(0, 1))
 
     pooled = {
@@ -77,7 +80,7 @@ def test_both_models_are_the_network_from_scratch(cell):
         "max": torch.stack([H[:n, row].amax(0) for row, n in enumerate(lengths)]),
     }
     for pooling, vectors in pooled.items():
-        model = make(SentenceClassifier, cell=cell, pooling=pooling)
+        model = make(SentenceClassifier, cell=cell, num_layers=2, pooling=pooling)
         model.reader.load_state_dict(tagger.reader.state_dict())
         assert_close(model(ids, lengths), model.output(vectors))
 
