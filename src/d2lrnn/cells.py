@@ -282,15 +282,16 @@ def gru(inputs, state, params, reset_after=True):
 
 
 def _gru_update(XW_t, H, W_h, b_h, reset_after):
-    h = H.shape[1]
+    X_r, X_z, X_c = XW_t.chunk(3, dim=1)
     if reset_after:
-        HW_t = torch.addmm(b_h, H, W_h)  # H W_h + b_h
-        R, Z = torch.sigmoid(XW_t[:, : 2 * h] + HW_t[:, : 2 * h]).chunk(2, dim=1)
-        H_tilde = torch.tanh(XW_t[:, 2 * h :] + R * HW_t[:, 2 * h :])
+        H_r, H_z, H_c = torch.addmm(b_h, H, W_h).chunk(3, dim=1)  # H W_h + b_h
+        R, Z = torch.sigmoid(X_r + H_r), torch.sigmoid(X_z + H_z)
+        H_tilde = torch.tanh(X_c + R * H_c)
     else:
-        R, Z = torch.sigmoid(XW_t[:, : 2 * h] + H @ W_h[:, : 2 * h] + b_h[: 2 * h]).chunk(2, dim=1)
-        H_tilde = torch.tanh(XW_t[:, 2 * h :] + (R * H) @ W_h[:, 2 * h :] + b_h[2 * h :])
-    return Z * H + (1 - Z) * H_tilde
+        (W_r, W_z, W_c), (b_r, b_z, b_c) = W_h.chunk(3, dim=1), b_h.chunk(3)
+        R, Z = torch.sigmoid(X_r + H @ W_r + b_r), torch.sigmoid(X_z + H @ W_z + b_z)
+        H_tilde = torch.tanh(X_c + (R * H) @ W_c + b_c)
+    return H_tilde + Z * (H - H_tilde)  # Z ⊙ H + (1 − Z) ⊙ H̃, with one product less
 
 
 def reverse(sequences, lengths=None):
