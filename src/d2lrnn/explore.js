@@ -20,10 +20,10 @@ const STYLE = `
 .explorable .grid { stroke: currentColor; opacity: .13; } .explorable .guide { stroke: currentColor; opacity: .4; }
 .explorable-lines { flex: 0 0 100%; min-width: 0; touch-action: pan-y; user-select: none; -webkit-user-select: none; }
 .explorable-lines > b { font-size: 13px; }
-.explorable-scale { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .5rem; font-size: 13px; margin-top: .4rem;
+.explorable-scale { display: flex; align-items: center; gap: .5rem; white-space: nowrap; font-size: 13px; margin-top: .4rem;
   font-variant-numeric: tabular-nums; }
-.explorable-scale i { width: 5rem; height: .8rem; border: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
-.explorable-scale .now { margin-left: 1.2rem; }
+.explorable-scale i { flex: 0 0 3rem; height: .8rem; border: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
+.explorable-scale .now { padding-left: .5rem; min-width: 0; overflow: hidden; text-overflow: ellipsis; }
 .explorable-tokens { line-height: 30px; overflow-wrap: anywhere; font-size: 16px; }
 .explorable-tokens.characters { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .explorable-tokens span { padding: 4px 1px; border-radius: 3px; } .explorable-tokens.words span { padding: 4px; margin-right: 4px; }
@@ -190,7 +190,7 @@ function drawText(node, panel, marks, current, about) {
   if (panel.title) node.append(element("b", {}, panel.title));
   for (const { label, color, x: tokens, y } of marks) {
     const values = tokens.map((_, i) => (i < y.length ? y[i] : 0));
-    const says = (i) => `“${VISIBLE[tokens[i]] ?? tokens[i]}” ${values[i] === null ? "no value" : tickText(values[i])}`;
+    const says = (i) => `${values[i] === null ? "no value" : tickText(values[i])} at “${VISIBLE[tokens[i]] ?? tokens[i]}”`;
     const head = node.appendChild(element("div", { class: "explorable-scale" }));
     if (label) head.append(element("b", { style: `color: ${color}` }, label));
     const stops = [panel.ylim[0] < 0 && !log ? shade(-most, color) : "transparent", "transparent", shade(most, color)];

@@ -341,8 +341,9 @@ def test_a_token_under_the_mouse_sets_its_control(addresses, visit):
             assert figure.locator(".explorable-text").inner_text() == f"After {i}."
             shown = SENTENCE[i].replace(" ", "␣")
             about = figure.locator("[role=img]").first.get_attribute("aria-label")
-            assert about == f"Norms. After {i}. norm “{shown}” 1."
-            assert figure.locator(".explorable-scale").inner_text().split() == ["norm", "0", "1", f"“{shown}”", "1"]
+            assert about == f"Norms. After {i}. norm 1 at “{shown}”."
+            scale = figure.locator(".explorable-scale").inner_text().split("\n")
+            assert scale == ["norm", "0", "1", f"1 at “{shown}”"]
 
 
 def test_the_keyboard_moves_along_the_text(addresses, visit):
@@ -380,6 +381,23 @@ def test_a_finger_moves_along_the_text_on_a_phone(addresses, visit):
         touch("touchEnd")
         figure.locator('.current[data-index="60"]').wait_for()
         assert drawn(figure, "norm")[1] == norms_at(60)
+
+
+def test_the_text_stands_still_under_the_finger(addresses, visit):
+    words = ["a", "lamp", "lighthouse-keeper's", "of", "the", "incomprehensibilities"]
+
+    def frame(t):
+        return f"At {t}.", [[Text("gate", words, [-0.123] * 6, COLORS["gru"])]]
+
+    with visit(f"{addresses['file']}/book/references.html", 390) as page:
+        controls = {"t": Control("t", list(range(6)))}
+        figure = show(page, Explorable("words", frame, controls, [TextPanel(control="t", ylim=(-0.999, 0.999))]))
+        places = []
+        for i in range(6):
+            figure.locator(f'[data-index="{i}"]').hover()
+            assert current(figure) == [i]
+            places.append([token.bounding_box()["y"] for token in figure.locator("[data-index]").all()])
+        assert all(place == places[0] for place in places)
 
 
 def test_shades_grow_with_the_value(addresses, visit):
