@@ -1,0 +1,189 @@
+"""Checkers for chapter 8, long short-term memory."""
+
+import math
+
+import torch
+
+from d2lrnn import cells
+from d2lrnn.exercises import call, checker, close
+
+
+@checker(
+    "08.closed",
+    praise="The paths through h are closed, and the memory goes on through the forget gates alone.",
+)
+def closed(answer):
+    if not isinstance(answer, str) or not set(answer.upper()) <= set("ABCD "):
+        return "answer with a string of letters out of ABCD."
+    letters = set(answer.upper()) - {" "}
+    if letters == {"B"}:
+        return None
+    if letters == set("ABCD"):
+        return "look at s in (8.6): which terms contain it, and what is it when o is 0?"
+    if not letters:
+        return "the memory does not stop at a closed output gate: what is left of (8.3) when h is fixed?"
+    if "B" not in letters:
+        return "one term that you left out does not go through h at all."
+    return "one of your terms goes through h of the step before, which the closed gate has made 0."
+
+
+@checker(
+    "08.step",
+    praise="The new memory is shown through a second tanh and the output gate, and nothing else is squashed twice.",
+)
+def step(answer):
+    params, X_t, H, C = _example(4)
+    A_i, A_f, A_c, A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)
+    i, f, g, o = A_i.sigmoid(), A_f.sigmoid(), A_c.tanh(), A_o.sigmoid()
+    new = f * C + i * g
+    slips = [
+        (o * new, "the memory is right, but it is unbounded, and H shows it as it is."),
+        (o * C.tanh(), "the memory is right, but H shows the memory of the step before."),
+        (new.tanh(), "the memory is right, but the output gate is missing."),
+        (A_o * new.tanh(), "the memory is right, but the output gate is not between 0 and 1."),
+        (o * new.sigmoid(), "the memory is right, but H must be able to be negative."),
+    ]
+    memories = [
+        (i * C + f * g, "the input gate and the forget gate have changed places: look at the order of the blocks."),
+        (A_f * C + A_i * g, "the gates are not between 0 and 1."),
+        (f * C + i * A_c.sigmoid(), "what is written must be able to be negative: which function is it?"),
+        (f * C + i * A_c, "the candidate has no activation."),
+        (f * C + (1 - f) * g, "the input gate is not used: you took what the forget gate leaves."),
+        (C + i * g, "nothing is ever forgotten."),
+    ]
+    return _check_step(answer, (X_t, H, C, params), o * new.tanh(), new, slips, memories)
+
+
+@checker(
+    "08.parameters",
+    praise="Four blocks, two biases each; the memory itself has none.",
+)
+def parameters(answer):
+    for D, h, q in [(28, 92, 28), (3, 5, 2)]:
+        result = call(answer, D, h, q)
+        output = h * q + q
+        slips = [
+            (4 * (D * h + h * h + h) + output, "torch.nn.LSTM has two biases for each block."),
+            (3 * (D * h + h * h + 2 * h) + output, "there are three gates, and one block more."),
+            (3 * (D * h + h * h + h) + output, "there are three gates, and one block more (and count torch's biases)."),
+            (D * h + h * h + 2 * h + output, "that is an RNN: how many blocks has an LSTM?"),
+            (4 * (D * h + h * h + 2 * h), "the output layer is missing."),
+            (4 * (D * h + h * h + 2 * h) + h * q, "the bias of the output layer is missing."),
+            (4 * (D * h + h * h), "the biases and the output layer are missing."),
+            (4 * (D * h + h * h + 2 * h + output), "there is one output layer, not four."),
+        ]
+        if not close(result, 4 * (D * h + h * h + 2 * h) + output):
+            return _slip(result, slips) or f"for D = {D}, h = {h} and q = {q} it is not {result:g}."
+
+
+@checker(
+    "08.half_life",
+    praise="A lag ten times as long needs a bias only about log 10 = 2.3 larger.",
+)
+def half_life(answer):
+    for k in (10, 1, 200):
+        result = call(answer, k)
+        f = 0.5 ** (1 / k)
+        right = math.log(f / (1 - f)) if k > 1 else 0.0
+        slips = [
+            (f, "that is the value of the gate; the question asks for the bias that makes it."),
+            (-math.log(f / (1 - f)), "the sign is wrong: this gate would erase nearly everything."),
+            (math.log(f), "invert σ, not the exponential."),
+            (1 / (1 + math.exp(-f)), "you applied σ once more; it has to be undone."),
+            (math.log(k), "close for long lags, and not half: derive it from (8.11)."),
+            (math.log2(f / (1 - f)), "σ is made with e: take the natural logarithm."),
+        ]
+        if not close(result, right):
+            return _slip(result, slips) or f"with your bias {float(result):.4g} not half is left for k = {k}."
+
+
+@checker(
+    "08.term",
+    praise="The factor s stays: the derivative of what is written changes, the way that h hides c does not.",
+)
+def term(answer):
+    generator = torch.Generator().manual_seed(0)
+    h = 5
+    i, o = torch.rand(2, h, dtype=torch.float64, generator=generator)
+    z, c = torch.randn(2, h, dtype=torch.float64, generator=generator)
+    W = torch.randn(h, h, dtype=torch.float64, generator=generator)
+    result = call(answer, i, z, o, c, W)
+    if not isinstance(result, torch.Tensor) or result.shape != (h, h):
+        return "return a matrix (h, h)."
+
+    def made_of(left, right, matrix=W.T):
+        return left[:, None] * matrix * right
+
+    on, s = (z > 0).double(), o * (1 - torch.tanh(c) ** 2)
+    right = made_of(i * on, s)
+    slips = [
+        (right.T, "rows and columns have changed places: entry [j, k] is the derivative of number j of c_t."),
+        (made_of(i * on, s, W), "W is not transposed: which entry joins unit k of h to unit j of the candidate?"),
+        (made_of(i * (1 - torch.tanh(z) ** 2), s), "that is the derivative of a tanh candidate."),
+        (made_of(i * z.relu(), s), "that is the candidate itself, not its derivative."),
+        (made_of(i * on, o), "h is o ⊙ tanh(c): the derivative of this tanh is missing."),
+        (made_of(i * on, 1 - torch.tanh(c) ** 2), "the output gate of the step before is missing."),
+        (made_of(i * on, torch.ones_like(o)), "that is the derivative by h; c is one step further back."),
+        (made_of(i * on, o * (c > 0)), "the second activation is still a tanh."),
+        (made_of(on, s), "the input gate is missing."),
+        (made_of(i * (1 - i) * on, s), "i is a factor here; its own derivative belongs to another term."),
+    ]
+    if not close(result, right):
+        return _slip(result, slips) or "the matrix is not right: check each of its three factors against (8.9)."
+
+
+@checker(
+    "08.coupled",
+    praise="The memory is now a weighted mean, and three blocks are enough.",
+)
+def coupled(answer):
+    params, X_t, H, C = _example(3)
+    A_f, A_c, A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(3, dim=1)
+    f, g, o = A_f.sigmoid(), A_c.tanh(), A_o.sigmoid()
+    new = f * C + (1 - f) * g
+    slips = [
+        (o * new, "the memory is right, but the second tanh is missing."),
+        (o * C.tanh(), "the memory is right, but H shows the memory of the step before."),
+    ]
+    memories = [
+        ((1 - f) * C + f * g, "F keeps the old memory; yours writes the candidate with it."),
+        (f * C + f * g, "both parts are multiplied by F: what is erased should be written."),
+        (f * C + g, "the candidate enters in full: where is I = 1 − F?"),
+        (A_f * C + (1 - A_f) * g, "the gate is not between 0 and 1."),
+        (f * C + (1 - f) * A_c, "the candidate has no activation."),
+    ]
+    return _check_step(answer, (X_t, H, C, params), o * new.tanh(), new, slips, memories)
+
+
+def _example(blocks):
+    """Parameters with a number of blocks, an input and a state whose memory is large."""
+    generator = torch.Generator().manual_seed(0)
+    params = cells.init_lstm_params(3, 5, None, 1.0, 0.0, generator)
+    params = {name: p.detach()[..., : 5 * blocks] for name, p in params.items()}
+    params["b"] = torch.randn(5 * blocks, generator=generator)
+    X_t = torch.randn(2, 3, generator=generator)
+    H, C = torch.randn(2, 2, 5, generator=generator)
+    return params, X_t, torch.tanh(H), 3 * C
+
+
+def _check_step(answer, arguments, H, C, slips, memories):
+    result = call(answer, *arguments)
+    try:
+        H_answer, C_answer = result
+    except (TypeError, ValueError):
+        return "return two tensors, H and C."
+    if not all(isinstance(part, torch.Tensor) and part.shape == C.shape for part in (H_answer, C_answer)):
+        return f"H and C must be tensors of shape {tuple(C.shape)} here, (B, h)."
+    if close(H_answer, H, 1e-5) and close(C_answer, C, 1e-5):
+        return None
+    if close(H_answer, C, 1e-5) and close(C_answer, H, 1e-5):
+        return "H and C are right, but in the other order."
+    if close(C_answer, C, 1e-5):
+        problems = (problem for H_slip, problem in slips if close(H_answer, H_slip, 1e-5))
+        return next(problems, "the memory C is right, but H is not.")
+    problems = (problem for C_slip, problem in memories if close(C_answer, C_slip, 1e-5))
+    return next(problems, "the memory C is not right.")
+
+
+def _slip(result, slips):
+    return next((problem for slip, problem in slips if close(result, slip)), None)
