@@ -480,10 +480,12 @@ def lstm_cell_terms(inputs, state, params):
 
     c_t = f_t ⊙ c_{t−1} + i_t ⊙ c̃_t, where f_t, i_t and c̃_t see c_{t−1} through h_{t−1} = o_{t−1} ⊙ tanh(c_{t−1}).
     x_t and o_{t−1} are held fixed. With s = o_{t−1} ⊙ (1 − tanh²(c_{t−1})) the terms of ∂c_t/∂c_{t−1} are
-        forget gate: diag(c_{t−1} ⊙ f_t ⊙ (1 − f_t)) W_hfᵀ diag(s),
-        direct path: diag(f_t),
-        input gate: diag(c̃_t ⊙ i_t ⊙ (1 − i_t)) W_hiᵀ diag(s),
-        candidate: diag(i_t ⊙ (1 − c̃_t²)) W_hcᵀ diag(s).
+
+    - forget gate: diag(c_{t−1} ⊙ f_t ⊙ (1 − f_t)) W_hfᵀ diag(s)
+    - direct path: diag(f_t)
+    - input gate: diag(c̃_t ⊙ i_t ⊙ (1 − i_t)) W_hiᵀ diag(s)
+    - candidate: diag(i_t ⊙ (1 − c̃_t²)) W_hcᵀ diag(s)
+
     At t = 1 only the direct path is not zero: H_0 is given, it does not depend on C_0.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from conftest import ROOT
 from test_site import contrast
 
-from d2lrnn import forecasting, ngrams
+from d2lrnn import forecasting, gradients, ngrams
 from d2lrnn.corpora import load_text
 from d2lrnn.explore import Control, Explorable, Line, Panel, Text, TextPanel
 from d2lrnn.plotting import COLORS
@@ -252,12 +252,21 @@ def window_as_warm_up(w, moment):
     return [forecast, {"mean": (ahead, mean_errors), "linear": (ahead, linear_errors)}]
 
 
+def cell_gradient(forget_bias, input_scale, lag):
+    """Chapter 8: the four terms of an untrained LSTM at one step, and their product over the lags."""
+    gains = gradients.random_lstm_gains(forget_bias, input_scale)
+    one_step = {"gain": (["forget", "direct", "input", "candidate"], gains["terms"][:, lag - 1].tolist())}
+    products = {"f alone": gains["forget"].tolist(), "four terms": gains["product"].tolist()}
+    return [one_step, {label: (range(41), values) for label, values in products.items()}]
+
+
 FUNCTIONS = {
     "one_unit": one_unit,
     "forecast_horizon": forecast_horizon,
     "02_cut": cut,
     "ngram_order_and_smoothing": ngram_order_and_smoothing,
     "window_as_warm_up": window_as_warm_up,
+    "cell_gradient": cell_gradient,
 }
 
 
