@@ -1,0 +1,161 @@
+"""Checkers of chapter 11, bidirectional networks, and what recurrent networks are used for."""
+
+import torch
+
+from d2lrnn import cells
+from d2lrnn.exercises import call, checker, close
+
+
+@checker(
+    "11.shapes",
+    praise="The second layer reads both directions of the first one, whatever their sizes.",
+)
+def shapes(answer):
+    B, D, h_1, h_2, q = 2, 3, 5, 7, 11
+    result = call(answer, B, D, h_1, h_2, q)
+    try:
+        state, output, backward, second = (tuple(int(size) for size in shape) for shape in result)
+    except (TypeError, ValueError):
+        return "return four tuples: the shapes of H_t, W_hq, W_hh of the backward direction, W_xh of the second layer."
+    if state != (B, h_1 + h_2):
+        if state in ((B, 2 * h_1), (B, 2 * h_2)):
+            return "H_t: the two directions have different sizes here, so one of them twice is not enough."
+        if state in ((B, h_1), (B, h_2), (B, max(h_1, h_2))):
+            return "H_t: that is the state of one direction; both go into H_t."
+        if state == (B, h_1, h_2) or state == (B, h_1 * h_2):
+            return "H_t: the states are put side by side, not multiplied."
+        return f"H_t has not the shape {state}."
+    if output != (h_1 + h_2, q):
+        if output == (q, h_1 + h_2):
+            return "W_hq: that is how torch stores it; in H_t W_hq it is the other way round."
+        return f"W_hq has not the shape {output}: it multiplies H_t from the right and gives q numbers."
+    if backward != (h_2, h_2):
+        if backward in ((h_1, h_2), (h_2, h_1)):
+            return "W_hh of the backward direction: within a layer neither direction reads the other one."
+        return f"W_hh of the backward direction has not the shape {backward}: from which state to which does it lead?"
+    if second != (h_1 + h_2, h_1):
+        if second == (D, h_1):
+            return "W_xh of the second layer: its inputs are not those of the network."
+        if second == (h_1, h_1):
+            return "W_xh of the second layer: it reads both directions of the layer below."
+        return f"W_xh of the second layer has not the shape {second}."
+
+
+@checker(
+    "11.backward",
+    praise="Padding stays at the end in both turns, so no sequence reads it before its own tokens.",
+)
+def backward(answer):
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(5, 3, 2, generator=generator)
+    lengths = torch.tensor([3, 5, 1])
+    params = {name: p.detach() for name, p in cells.init_rnn_params(2, 4, scale=0.7, generator=generator).items()}
+
+    def recurrence(X):
+        return cells.rnn(X, None, params)[0]
+
+    turn = cells.reverse
+    right = turn(recurrence(turn(inputs, lengths)), lengths)
+    result = call(answer, inputs.clone(), lengths.clone(), recurrence)
+    if not isinstance(result, torch.Tensor) or result.shape != right.shape:
+        return "the answer must be the states of all steps, (T, B, h)."
+    tokens = torch.arange(5)[:, None] < lengths
+
+    def same(other):
+        return close(result.detach()[tokens], other[tokens], 1e-5)
+
+    slips = [
+        (recurrence(inputs.flip(0)).flip(0), "your backward direction starts in the padding: row 1 is right by luck."),
+        (recurrence(turn(inputs, lengths)), "the states are in the order in which they were read: step 1 holds x_n's."),
+        (recurrence(inputs.flip(0)), "you turned the padding to the front, and left the states in reading order."),
+        (recurrence(inputs), "that is the forward direction: nothing was turned."),
+        (turn(recurrence(inputs), lengths), "you read forwards, and turned only the result."),
+        (turn(recurrence(inputs.flip(0)), lengths), "the two turns differ: one takes the padding to the front."),
+        (recurrence(turn(inputs, lengths)).flip(0), "the two turns differ: the second takes the padding to the front."),
+        (recurrence(inputs.flip(1)), "you turned the batch around; steps are on the other axis."),
+    ]
+    if not same(right):
+        return next((problem for slip, problem in slips if same(slip)), "the states at the tokens are not right.")
+
+
+@checker(
+    "11.leak",
+    praise="What counts is what the scores of a token can depend on, not which layer is called bidirectional.",
+)
+def leak(answer):
+    letters = {letter for letter in "".join(answer).upper() if letter.isalpha()}
+    if not letters or letters - set("ABCDEF"):
+        return 'the answer must be letters from A to F, such as "BE".'
+    if "B" in letters:
+        return "one of yours has only layers that read from left to right. Depth is not direction."
+    if "E" in letters:
+        return "in one of yours the backward direction reads another sequence than the one that is scored."
+    if "F" in letters:
+        return "in one of yours the states that are joined stop short of the scored token, on both sides."
+    if "A" not in letters:
+        return "you left out the plainest one: which network did this chapter train as a language model?"
+    if "C" not in letters:
+        return "a leak needs no backward layer: look for anything else that is computed from all steps."
+    if "D" not in letters:
+        return "a last layer that reads forwards is not enough: what do its inputs know?"
+
+
+@checker(
+    "11.pooling",
+    praise="The result no longer depends on how long the longest sentence of the batch is.",
+)
+def pooling(answer):
+    generator = torch.Generator().manual_seed(0)
+    H = torch.randn(6, 3, 4, generator=generator) - 1.5  # many maxima below 0
+    lengths = torch.tensor([2, 6, 4])
+    tokens = (torch.arange(6)[:, None] < lengths)[..., None]
+    result = call(answer, H.clone(), lengths.clone())
+    try:
+        mean, top = (torch.as_tensor(part).detach() for part in result)
+    except (TypeError, ValueError):
+        return "return two tensors (B, d): the mean and the maximum over the tokens."
+    zeroed = H * tokens
+    total = zeroed.sum(0)
+    slips = [
+        (H.mean(0), "your mean reads the padding."),
+        (zeroed.mean(0), "your mean has zeros for the padding, but divides by all T steps."),
+        (total, "that is a sum, not yet a mean."),
+        (total / 3, "your mean divides by the number of sentences."),
+        (total / lengths.float().mean(), "your mean divides every sentence by the mean length."),
+    ]
+    if not close(mean, total / lengths[:, None], 1e-5):
+        if mean.shape != total.shape:
+            return f"the mean must be (B, d), not {tuple(mean.shape)}."
+        return _slip(mean, slips) or "the mean over the tokens is not right."
+    slips = [
+        (H.amax(0), "your maximum reads the padding."),
+        (zeroed.amax(0), "your maximum takes the zeros of the padding where all tokens are negative."),
+        (zeroed.abs().amax(0), "your maximum is that of the absolute values."),
+    ]
+    if not close(top, H.masked_fill(~tokens, -torch.inf).amax(0), 1e-5):
+        return _slip(top, slips) or "the maximum over the tokens is not right."
+
+
+@checker(
+    "11.fair",
+    praise="For D = h it is about 0.62 h: more than half, since the recurrent weights grow with the square.",
+)
+def fair(answer):
+    for D, h in [(32, 48), (64, 256), (300, 100), (8, 8)]:
+        budget = h * (D + h + 2)
+        right = max(k for k in range(1, h + 1) if 2 * k * (D + k + 2) <= budget)
+        result = call(answer, D, h)
+        slips = [
+            (h, "the two directions together would have twice the parameters."),
+            (h // 2, "that fits, but it leaves parameters unused: halving h quarters the recurrent weights."),
+            (h / 2, "that fits, but it leaves parameters unused: halving h quarters the recurrent weights."),
+            (int(h / 2**0.5), "that would be right if there were recurrent weights only."),
+            (right + 1, "this has more parameters than the one direction."),
+            (right - 1, "that fits, but it is not the largest."),
+        ]
+        if not close(result, right):
+            return _slip(result, slips) or f"for D = {D} and h = {h} it is not {result}."
+
+
+def _slip(result, slips):
+    return next((problem for slip, problem in slips if close(result, slip, 1e-5)), None)
