@@ -169,7 +169,7 @@ def accuracy_svg(history):
     Returns:
         str, an SVG picture: the same for the same numbers.
     """
-    with plt.rc_context({"svg.hashsalt": "d2lrnn"}):
+    with plt.rc_context({"svg.hashsalt": "d2lrnn", "svg.fonttype": "none"}):
         ax = Figure(figsize=(6.4, 3.2), layout="constrained").subplots()
         ends = [0, history["update"].iloc[-1]]
         ax.plot(ends, [0.25, 0.25], "--", linewidth=1, color=plotting.COLORS["uniform"], label="chance")
