@@ -115,7 +115,7 @@ def peak_bytes(work):
 
 def measure_memory():
     print("memory: the most kilobytes that tensors made on the way held at once (inputs and targets not counted);")
-    print("  targets: by hand linear in T, truncated flat from T = τ on, but for the T factors (8 bytes each)")
+    print("  targets: by hand linear in T, truncated flat from two segments on, but for the T factors (8 bytes each)")
     rows = []
     for T in LENGTHS:
         inputs, targets, params = example(T)
