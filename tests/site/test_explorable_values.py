@@ -10,7 +10,7 @@ import torch
 from conftest import ROOT
 from test_site import contrast
 
-from d2lrnn import forecasting, gradients, ngrams
+from d2lrnn import dynamics, forecasting, gradients, ngrams
 from d2lrnn.corpora import load_text
 from d2lrnn.explore import Control, Explorable, Line, Panel, Text, TextPanel
 from d2lrnn.plotting import COLORS
@@ -252,6 +252,51 @@ def window_as_warm_up(w, moment):
     return [forecast, {"mean": (ahead, mean_errors), "linear": (ahead, linear_errors)}]
 
 
+def radius(radius, activation, lag):
+    """Chapter 7: the gradient's norm over the lags for a Gaussian recurrent matrix."""
+    W = dynamics.recurrent_matrix("gaussian", 24, radius, torch.Generator().manual_seed(0))
+    norms = dynamics.lag_norms(W, activation, 40, 0.1, torch.Generator().manual_seed(1)).tolist()
+    return [{"gradient": (range(0, 41, 4), norms[::4]), f"lag {lag}": ([lag], [norms[lag]])}, {}]
+
+
+def cliff(lr, theta):
+    """Chapter 7: the loss of gradient descent at a cliff. The path is cut where it leaves the map."""
+    path, losses, _ = dynamics.descend((5.0, -3.0), lr, None if theta == "none" else float(theta), 40)
+    points = {"start": path[:1].T.tolist()}
+    if theta != "none":
+        points["path"] = path.T.tolist()
+    return [points, {"loss": (range(41), losses.tolist())}]
+
+
+def depth(layers, connection, gain):
+    """Chapter 7: the gradient's norm in a new deep network, from the top down."""
+    runs = [dynamics.depth_norms(connection, layers, 16, gain, torch.Generator().manual_seed(s)) for s in range(3)]
+    norms, step = torch.stack(runs).log().mean(0).exp().flip(0), layers // 10
+    return [{connection: (range(0, layers + 1, step), norms[::step].tolist())}]
+
+
+def truncation(T, tau, pi):
+    """Chapter 6: the terms of the gradient by one weight, and the errors of two ways to cut their sum."""
+    x = 0.03 + 0.03 * torch.randn(40, generator=torch.Generator().manual_seed(0)).double()
+    h, b, c = torch.zeros((), dtype=torch.float64), [], []
+    for x_t in x:
+        before, h = h, torch.tanh(h + x_t)
+        b.append((1 - h**2) * before)
+        c.append(1 - h**2)
+    b, c, lengths, biases, spreads = torch.stack(b), torch.stack(c), range(2, 41), [], []
+    for length in lengths:
+        terms = gradients.recursion_terms(b[:length], c[:length])
+        total, spread = gradients.randomised_sum(terms, pi)
+        biases.append(abs(gradients.truncated_sum(terms, tau)[0] - total) / total)
+        spreads.append(spread / total)
+    terms = gradients.recursion_terms(b[:T], c[:T])
+    size = (terms / terms.max()).flip(0).tolist()
+    by_lag = {"kept": (range(tau)[::-1], size[:tau][::-1]), "chance πᵏ": (range(T), [pi**k for k in range(T)])}
+    if tau < T:
+        by_lag["dropped"] = range(tau, T), size[tau:]
+    return [by_lag, {"bias": (lengths, biases), "spread": (lengths, spreads)}]
+
+
 def cell_gradient(forget_bias, input_scale, lag):
     """Chapter 8: the four terms of an untrained LSTM at one step, and their product over the lags."""
     gains = gradients.random_lstm_gains(forget_bias, input_scale)
@@ -266,6 +311,10 @@ FUNCTIONS = {
     "02_cut": cut,
     "ngram_order_and_smoothing": ngram_order_and_smoothing,
     "window_as_warm_up": window_as_warm_up,
+    "radius": radius,
+    "cliff": cliff,
+    "depth": depth,
+    "truncation": truncation,
     "cell_gradient": cell_gradient,
 }
 
