@@ -10,7 +10,7 @@ def closed_form(b, c, shift=0, stop=0, start=1):
     return sum(c[i + shift : T - stop].prod() * b[i - 1] for i in range(start, T + 1))
 
 
-def mse(X, Y, params, factor=2, transpose=True, slope="of Z", back=True, last=False, bias=True, sums=(0, 1), share=1):
+def mse(X, Y, params, factor=2, transpose=True, slope="of Z", back=True, last=False, bias=True, sums=(0, 1), **more):
     W_xh, W_hh, b_h, W_hq, b_q = (params[name] for name in ("W_xh", "W_hh", "b_h", "W_hq", "b_q"))
     H = [torch.zeros_like(X[0] @ W_xh)]
     for X_t in X:
@@ -22,9 +22,10 @@ def mse(X, Y, params, factor=2, transpose=True, slope="of Z", back=True, last=Fa
         dO[:-1] = 0
     G, later = torch.empty_like(slopes), 0
     for t in range(len(X) - 1, -1, -1):
-        G[t] = (dO[t] @ W_hq.T + later) * slopes[t]
-        later = back * (G[t] @ (W_hh.T if transpose else W_hh))
-    return torch.einsum("tbd,tbh->dh", X, G), G.sum(sums) * share
+        dH = dO[t] @ W_hq.T + later
+        G[t] = dH * slopes[t]
+        later = back * ((dH if more.get("linear") else G[t]) @ (W_hh.T if transpose else W_hh))
+    return torch.einsum("tbd,tbh->dh", X, G), G.sum(sums) * more.get("share", 1)
 
 
 def mse_without_mean(X, Y, params):
@@ -74,6 +75,17 @@ def scale_gradient(H, xi):
     return xi * H + (1 - xi) * H.detach()
 
 
+def hook_on_H(H, xi):
+    H.register_hook(lambda gradient: xi * gradient)
+    return H
+
+
+def hook_on_a_copy(H, xi):
+    copy = H.clone()
+    copy.register_hook(lambda gradient: xi * gradient)
+    return copy
+
+
 RIGHT = {
     "closed_form": closed_form,
     "mse": mse,
@@ -89,6 +101,7 @@ ALSO_RIGHT = [
     ("detach", {8, 7, 6, 4, 3, 2, 1}),
     ("scale_gradient", lambda H, xi: H.detach() + xi * (H - H.detach())),
     ("scale_gradient", lambda H, xi: H.detach() if xi == 0 else scale_gradient(H, xi)),
+    ("scale_gradient", hook_on_a_copy),
 ]
 
 WRONG = [
@@ -100,13 +113,17 @@ WRONG = [
     ("closed_form", lambda b, c: closed_form(b, c, start=2), "first use"),
     ("closed_form", lambda b, c: sum(b[i] * c[:i].prod() for i in range(len(b))), "steps before i"),
     ("closed_form", lambda b, c: sum(b[i] * c[1 : i + 1].prod() for i in range(len(b))), "not by later"),
+    ("closed_form", lambda b, c: sum(c[i:].prod() * b[i] for i in range(1, len(b))), "counts from 0"),
+    ("closed_form", lambda b, c: b[-1] + sum(c[i:].prod() * b[i] for i in range(1, len(b))), "counts from 0"),
     ("closed_form", lambda b, c: b.sum(), "factors c are missing"),
     ("closed_form", lambda b, c: 7.0, "it is not 7"),
     ("mse", lambda X, Y, params: 3.0, "return two tensors"),
     ("mse", mse_transposed, "has the shape of W_xh"),
     ("mse", lambda *given: mse(*given, factor=1), "differentiate the square"),
     ("mse", mse_without_mean, "over how many numbers"),
-    ("mse", lambda *given: mse(*given, factor=-2), "wrong size"),
+    ("mse", lambda *given: mse(*given, factor=-2), "wrong sign"),
+    ("mse", lambda *given: mse(*given, factor=3), "wrong size"),
+    ("mse", lambda *given: mse(*given, linear=True), "a linear network"),
     ("mse", lambda *given: mse(*given, transpose=False), "turned the right way"),
     ("mse", lambda *given: mse(*given, slope="of H"), "φ′(Z), not φ′(H)"),
     ("mse", lambda *given: mse(*given, slope="none"), "slope of tanh is missing"),
@@ -123,6 +140,7 @@ WRONG = [
     ("one_coin", lambda terms, pi: (terms * pi ** (1.0 * lags(terms))).sum(), "without weights"),
     ("one_coin", lambda terms, pi: terms[-1] + pi * terms[:-1].sum(), "without their weights"),
     ("one_coin", lambda terms, pi: one_coin(terms.flip(0), pi), "wrong way"),
+    ("one_coin", lambda terms, pi: terms[-1], "lag 0 only"),
     ("one_coin", lambda terms, pi: 9.0, "it is not 9"),
     ("smallest_tau", exact_tau, "whole number"),
     ("smallest_tau", lambda c, share: math.floor(exact_tau(c, share)), "a little less"),
@@ -137,6 +155,8 @@ WRONG = [
     ("state_bytes", lambda *sizes: state_bytes(*sizes, size=1, first=0), "not among them"),
     ("state_bytes", lambda *sizes: state_bytes(*sizes, size=8), "not eight"),
     ("state_bytes", lambda T, tau, B, h: state_bytes(T, tau, 1, h), "every row"),
+    ("state_bytes", lambda T, tau, B, h: state_bytes(T, tau, 1, h, first=0), "one more comes in"),
+    ("state_bytes", lambda T, tau, B, h: state_bytes(T, tau, 1, h, size=1), "for one row only"),
     ("state_bytes", lambda T, tau, B, h: (state_bytes(T, tau, B, h)[0], 4 * B * h), "that is one state"),
     ("state_bytes", lambda T, tau, B, h: state_bytes(T, T, B, h), "with a cut"),
     ("state_bytes", lambda T, tau, B, h: (1, 1), "it is not 1"),
@@ -152,5 +172,6 @@ WRONG = [
     ("scale_gradient", lambda H, xi: H + xi, "value must stay"),
     ("scale_gradient", lambda H, xi: H.detach(), "no gradient flows"),
     ("scale_gradient", lambda H, xi: 1 * H, "no effect"),
+    ("scale_gradient", hook_on_H, "leave H itself alone"),
     ("scale_gradient", lambda H, xi: 2 * xi * H + (1 - 2 * xi) * H.detach(), "not ξ times"),
 ]

@@ -31,6 +31,8 @@ def closed_form(answer):
         (total(1, -1), "your products end too early: the last step passes the effect on, too."),
         (right - b[-1], "the term without any factor is missing: the last step uses the weight directly."),
         (total(1, 0, start=2), "the first use of the weight is missing."),
+        (total(0, 0, start=2), "python counts from 0: which entry of b is b_i?"),
+        (total(0, 0, start=2) + b[-1], "python counts from 0: which entry of b is b_i?"),
         (sum(b[i] * c[:i].prod() for i in range(T)), "you multiply by the steps before i; the effect travels forward."),
         (sum(b[i] * c[1 : i + 1].prod() for i in range(T)), "you multiply by earlier steps, not by later ones."),
         (b.sum(), "the factors c are missing."),
@@ -63,6 +65,8 @@ def mse(answer):
         return f"∂L/∂W_xh has the shape of W_xh, {(D, h)}; yours is {tuple(dW_xh.shape)}."
     ratio = (dW_xh / right_W).median().item()
     if close(dW_xh, ratio * right_W, 1e-5) and not close(ratio, 1):
+        if ratio < 0:
+            return "your ∂L/∂W_xh has the wrong sign: the derivative is by the output, not by the target."
         if close(ratio, 0.5):
             return "your ∂L/∂W_xh has half the size: differentiate the square."
         if any(close(ratio, n) for n in (T * B * q, T, B, q, T * B, B * q, T * q)):
@@ -70,6 +74,7 @@ def mse(answer):
         return "your ∂L/∂W_xh has the right direction and the wrong size: check the constants of the loss."
     slips = [
         (_mse_gradients(X, Y, params, transpose=False), "is W_hh turned the right way? No shape complains."),
+        (_mse_gradients(X, Y, params, linear=True), "that is the way back of a linear network: φ lies between."),
         (_mse_gradients(X, Y, params, slope="of H"), "the slope belongs to the pre-activation: φ′(Z), not φ′(H)."),
         (_mse_gradients(X, Y, params, slope="none"), "the slope of tanh is missing."),
         (_mse_gradients(X, Y, params, back=False), "nothing comes back from later steps: states act on states."),
@@ -90,7 +95,7 @@ def mse(answer):
         return "∂L/∂W_xh is right, ∂L/∂b_h is not: over which uses of the bias do you add up?"
 
 
-def _mse_gradients(X, Y, params, transpose=True, slope="of Z", back=True, only_last=False, bias=True):
+def _mse_gradients(X, Y, params, transpose=True, slope="of Z", back=True, only_last=False, bias=True, linear=False):
     """∂L/∂W_xh and ∂L/∂b_h of the mean squared error, right or with one slip."""
     if not bias:
         params = params | {"b_q": torch.zeros_like(params["b_q"])}
@@ -106,7 +111,7 @@ def _mse_gradients(X, Y, params, transpose=True, slope="of Z", back=True, only_l
     dH, G, later = dO @ params["W_hq"].T, torch.empty_like(slopes), 0
     for t in reversed(range(len(X))):
         G[t] = (dH[t] + later) * slopes[t]
-        later = G[t] @ W_hh if back else 0
+        later = (dH[t] + later if linear else G[t]) @ W_hh if back else 0
     return X.flatten(0, 1).T @ G.flatten(0, 1), G.sum((0, 1))
 
 
@@ -126,6 +131,7 @@ def one_coin(answer):
             ((d * pi**-lag).sum(), "you have the weight of a term that survives, but not how often it survives."),
             ((d * pi**lag).sum(), "that is with a new coin at each step and without weights."),
             (d[-1] + pi * d[:-1].sum(), "that is how often the terms survive, without their weights."),
+            (d[-1], "you keep lag 0 only. If the coin falls well, every term survives."),
             (d[0] + (d[1:] * pi ** (1 - lag.flip(0)[1:])).sum(), "your lags run the wrong way: the last one is 0."),
         ]
         if not close(result, right):
@@ -172,6 +178,8 @@ def state_bytes(answer):
                 (B * h * steps, f"{name}: that is how many numbers, and the state that comes in is not among them."),
                 (8 * B * h * (steps + 1), f"{name}: a float32 has four bytes, not eight."),
                 (4 * h * (steps + 1), f"{name}: every row has its own state."),
+                (4 * h * steps, f"{name}: every row has its own state, and one more comes in."),
+                (h * (steps + 1), f"{name}: that is how many numbers, for one row only."),
                 (4 * B * h, f"{name}: that is one state; the way back needs those of all its steps."),
                 (right[0], f"{name}: with a cut the states of earlier segments need not be kept."),
             ]
@@ -207,9 +215,10 @@ def detach(answer):
     praise="ξ = 0 is detach, ξ = 1 changes nothing, and with 0 or 1/π any autograd does randomised truncation.",
 )
 def scale_gradient(answer):
-    H = torch.tensor([[0.5, -2.0], [3.0, 0.25]], dtype=torch.float64, requires_grad=True)
     weights = torch.tensor([[1.0, 2.0], [-1.0, 0.5]], dtype=torch.float64)
+    other = torch.tensor([[0.3, -0.7], [2.0, 1.0]], dtype=torch.float64)  # H acts on its own output, too
     for xi in (4.0, 0.0, 1.0):
+        H = torch.tensor([[0.5, -2.0], [3.0, 0.25]], dtype=torch.float64, requires_grad=True)
         result = call(answer, H, xi)
         if not isinstance(result, torch.Tensor) or result.shape != H.shape:
             return "the answer must be a tensor of the shape of H."
@@ -221,8 +230,10 @@ def scale_gradient(answer):
             if xi == 0:
                 continue
             return "the value is right, but no gradient flows at all."
-        [gradient] = torch.autograd.grad((weights * result).sum(), H, allow_unused=True)
-        gradient = torch.zeros_like(H) if gradient is None else gradient
+        [gradient] = torch.autograd.grad((weights * result).sum() + (other * H).sum(), H)
+        if close(gradient, xi * (weights + other)) and xi != 1:
+            return "ξ also scales what reaches H on another way, from its own output: leave H itself alone."
+        gradient = gradient - other
         if close(gradient, weights) and xi != 1:
             return "the value is right; the gradient is that of H itself: ξ has no effect."
         if not close(gradient, xi * weights):
