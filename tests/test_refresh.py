@@ -39,7 +39,9 @@ def test_a_second_run_changes_nothing(tmp_path):
     notebook = nbformat.read(path, as_version=4)
     assert "execution" not in notebook.cells[0].metadata
     assert [output.text for output in notebook.cells[0].outputs] == ["one\ntwo\n"]
-    assert b"atplotlib version" not in tool.base64.b64decode(notebook.cells[1].outputs[0].data["image/png"])
+    png = tool.base64.b64decode(notebook.cells[1].outputs[0].data["image/png"])
+    assert b"atplotlib version" not in png and tool.Image.open(tool.io.BytesIO(png)).mode == "P"
+    assert tool.small_png(png) == png
     models = notebook.metadata.widgets[tool.STATE]["state"]
     for cell in notebook.cells[2:]:
         assert cell.outputs[0].data[tool.VIEW]["model_id"] in models
