@@ -37,16 +37,19 @@ def tokens(H, lengths):
 
 
 def mean(H, lengths):
-    return (H * tokens(H, lengths)).sum(0) / lengths[:, None]
+    return H.masked_fill(~tokens(H, lengths), 0).sum(0) / lengths[:, None]
 
 
 def top(H, lengths):
     return H.masked_fill(~tokens(H, lengths), -torch.inf).amax(0)
 
 
+def root(D, h, biases=2):
+    return (((D + biases) ** 2 + 2 * h * (D + h + biases)) ** 0.5 - (D + biases)) / 2
+
+
 def fair(D, h):
-    budget = h * (D + h + 2)
-    return int((-(D + 2) + ((D + 2) ** 2 + 2 * budget) ** 0.5) / 2 + 1e-9)
+    return int(root(D, h) + 1e-9)
 
 
 RIGHT = {
@@ -67,11 +70,12 @@ ALSO_RIGHT = [
 WRONG = [
     ("shapes", lambda *sizes: (2, 12), "return four tuples"),
     ("shapes", with_shape(0, lambda B, D, h_1, h_2, q: (B, 2 * h_1)), "different sizes"),
-    ("shapes", with_shape(0, lambda B, D, h_1, h_2, q: (B, h_1)), "both go into H_t"),
+    ("shapes", with_shape(0, lambda B, D, h_1, h_2, q: (B, h_1)), "one direction only"),
     ("shapes", with_shape(0, lambda B, D, h_1, h_2, q: (B, h_1 * h_2)), "side by side"),
     ("shapes", with_shape(0, lambda B, D, h_1, h_2, q: (h_1 + h_2, B)), "H_t has not the shape"),
     ("shapes", with_shape(1, lambda B, D, h_1, h_2, q: (q, h_1 + h_2)), "torch stores it"),
-    ("shapes", with_shape(1, lambda B, D, h_1, h_2, q: (h_1, q)), "W_hq has not the shape"),
+    ("shapes", with_shape(1, lambda B, D, h_1, h_2, q: (h_1, q)), "W_hq: that multiplies"),
+    ("shapes", with_shape(1, lambda B, D, h_1, h_2, q: (q, q)), "W_hq has not the shape"),
     ("shapes", with_shape(2, lambda B, D, h_1, h_2, q: (h_1, h_2)), "neither direction reads the other"),
     ("shapes", with_shape(2, lambda B, D, h_1, h_2, q: (h_1, h_1)), "from which state to which"),
     ("shapes", with_shape(3, lambda B, D, h_1, h_2, q: (D, h_1)), "not those of the network"),
@@ -79,6 +83,7 @@ WRONG = [
     ("shapes", with_shape(3, lambda B, D, h_1, h_2, q: (h_1 + h_2, q)), "second layer has not the shape"),
     ("backward", lambda X, n, f: f(X)[0], "states of all steps"),
     ("backward", lambda X, n, f: f(X.flip(0)).flip(0), "starts in the padding"),
+    ("backward", lambda X, n, f: f((X * tokens(X, n)).flip(0)).flip(0), "a padding of zeros is still read"),
     ("backward", lambda X, n, f: f(reverse(X, n)), "order in which they were read"),
     ("backward", lambda X, n, f: f(X.flip(0)), "padding to the front, and left"),
     ("backward", lambda X, n, f: f(X), "nothing was turned"),
@@ -106,6 +111,12 @@ WRONG = [
     ("pooling", lambda H, n: (mean(H, n), (H * tokens(H, n)).amax(0)), "takes the zeros"),
     ("pooling", lambda H, n: (mean(H, n), (H * tokens(H, n)).abs().amax(0)), "absolute values"),
     ("pooling", lambda H, n: (mean(H, n), -top(H, n)), "maximum over the tokens is not right"),
+    ("pooling", lambda H, n: (mean(H, n), H.max(0)), "the values and their places"),
+    ("pooling", lambda H, n: (top(H, n), mean(H, n)), "in the wrong order"),
+    ("pooling", lambda H, n: ((H * tokens(H, n)).sum(0) / n[:, None], top(H, n)), "not for NaN in the padding"),
+    ("fair", root, "a number of units is whole"),
+    ("fair", lambda D, h: h / 2**0.5, "recurrent weights only"),
+    ("fair", lambda D, h: int(root(D, h, biases=1) + 1e-9), "right for one bias"),
     ("fair", lambda D, h: h, "twice the parameters"),
     ("fair", lambda D, h: h // 2, "parameters unused"),
     ("fair", lambda D, h: h / 2, "parameters unused"),

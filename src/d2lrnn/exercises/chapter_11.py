@@ -21,13 +21,15 @@ def shapes(answer):
         if state in ((B, 2 * h_1), (B, 2 * h_2)):
             return "H_t: the two directions have different sizes here, so one of them twice is not enough."
         if state in ((B, h_1), (B, h_2), (B, max(h_1, h_2))):
-            return "H_t: that is the state of one direction; both go into H_t."
+            return "H_t: that is the state of one direction only."
         if state == (B, h_1, h_2) or state == (B, h_1 * h_2):
             return "H_t: the states are put side by side, not multiplied."
         return f"H_t has not the shape {state}."
     if output != (h_1 + h_2, q):
         if output == (q, h_1 + h_2):
             return "W_hq: that is how torch stores it; in H_t W_hq it is the other way round."
+        if output in ((h_1, q), (h_2, q)):
+            return "W_hq: that multiplies the state of one direction only."
         return f"W_hq has not the shape {output}: it multiplies H_t from the right and gives q numbers."
     if backward != (h_2, h_2):
         if backward in ((h_1, h_2), (h_2, h_1)):
@@ -50,6 +52,7 @@ def backward(answer):
     inputs = torch.randn(5, 3, 2, generator=generator)
     lengths = torch.tensor([3, 5, 1])
     params = {name: p.detach() for name, p in cells.init_rnn_params(2, 4, scale=0.7, generator=generator).items()}
+    params["b_h"] = torch.randn(4, generator=generator)  # so that a padding of zeros is not without effect
 
     def recurrence(X):
         return cells.rnn(X, None, params)[0]
@@ -60,12 +63,14 @@ def backward(answer):
     if not isinstance(result, torch.Tensor) or result.shape != right.shape:
         return "the answer must be the states of all steps, (T, B, h)."
     tokens = torch.arange(5)[:, None] < lengths
+    zeroed = inputs * tokens[..., None]
 
     def same(other):
         return close(result.detach()[tokens], other[tokens], 1e-5)
 
     slips = [
-        (recurrence(inputs.flip(0)).flip(0), "your backward direction starts in the padding: row 1 is right by luck."),
+        (recurrence(inputs.flip(0)).flip(0), "it starts in the padding: only the longest sequence is right."),
+        (recurrence(zeroed.flip(0)).flip(0), "a padding of zeros is still read: with a bias the state leaves zero."),
         (recurrence(turn(inputs, lengths)), "the states are in the order in which they were read: step 1 holds x_n's."),
         (recurrence(inputs.flip(0)), "you turned the padding to the front, and left the states in reading order."),
         (recurrence(inputs), "that is the forward direction: nothing was turned."),
@@ -110,12 +115,17 @@ def pooling(answer):
     lengths = torch.tensor([2, 6, 4])
     tokens = (torch.arange(6)[:, None] < lengths)[..., None]
     result = call(answer, H.clone(), lengths.clone())
+    if isinstance(result, tuple) and any(isinstance(part, tuple) for part in result):
+        return "`max` along an axis gives the values and their places: return the values."
     try:
         mean, top = (torch.as_tensor(part).detach() for part in result)
     except (TypeError, ValueError):
         return "return two tensors (B, d): the mean and the maximum over the tokens."
     zeroed = H * tokens
     total = zeroed.sum(0)
+    highest = H.masked_fill(~tokens, -torch.inf).amax(0)
+    if close(mean, highest, 1e-5) and close(top, total / lengths[:, None], 1e-5):
+        return "both are right, in the wrong order: first the mean, then the maximum."
     slips = [
         (H.mean(0), "your mean reads the padding."),
         (zeroed.mean(0), "your mean has zeros for the padding, but divides by all T steps."),
@@ -132,8 +142,11 @@ def pooling(answer):
         (zeroed.amax(0), "your maximum takes the zeros of the padding where all tokens are negative."),
         (zeroed.abs().amax(0), "your maximum is that of the absolute values."),
     ]
-    if not close(top, H.masked_fill(~tokens, -torch.inf).amax(0), 1e-5):
+    if not close(top, highest, 1e-5):
         return _slip(top, slips) or "the maximum over the tokens is not right."
+    mean, top = (part.detach() for part in call(answer, H.masked_fill(~tokens, torch.nan), lengths.clone()))
+    if mean.isnan().any() or top.isnan().any():
+        return "right, but not for NaN in the padding: 0 times NaN is NaN. Put a number there instead."
 
 
 @checker(
@@ -141,15 +154,20 @@ def pooling(answer):
     praise="For D = h it is about 0.62 h: more than half, since the recurrent weights grow with the square.",
 )
 def fair(answer):
-    for D, h in [(32, 48), (64, 256), (300, 100), (8, 8)]:
+    for D, h in [(32, 48), (64, 256), (300, 100), (8, 8), (6, 8), (1, 6)]:
         budget = h * (D + h + 2)
         right = max(k for k in range(1, h + 1) if 2 * k * (D + k + 2) <= budget)
         result = call(answer, D, h)
+        one_bias = max(k for k in range(1, h + 1) if 2 * k * (D + k + 1) <= h * (D + h + 1))  # (6, 8) tells it apart
+        root = (((D + 2) ** 2 + 2 * budget) ** 0.5 - (D + 2)) / 2
         slips = [
+            (one_bias, "that is right for one bias; `torch.nn` has two in each of the four parts."),
             (h, "the two directions together would have twice the parameters."),
             (h // 2, "that fits, but it leaves parameters unused: halving h quarters the recurrent weights."),
             (h / 2, "that fits, but it leaves parameters unused: halving h quarters the recurrent weights."),
             (int(h / 2**0.5), "that would be right if there were recurrent weights only."),
+            (h / 2**0.5, "that would be right if there were recurrent weights only."),
+            (root, "a number of units is whole: which whole number does not exceed the budget?"),
             (right + 1, "this has more parameters than the one direction."),
             (right - 1, "that fits, but it is not the largest."),
         ]
