@@ -144,9 +144,11 @@ def descend(start, lr, clip=None, num_updates=60, num_steps=25):
 class DeepNet(nn.Module):
     """A deep feed-forward network of equally wide layers, with one kind of connection between them.
 
-    With f(x) = tanh(x W + b), a layer computes
+    With f(x) = tanh(x W + b), a layer computes:
+
         plain: f(x), residual: x + f(x), highway: g ⊙ f(x) + (1 − g) ⊙ x with the gate g = σ(x W_g + b_g),
         dense: f of the outputs of all layers before it, side by side.
+
     Sources: He, Zhang, Ren and Sun (2015), Srivastava, Greff and Schmidhuber (2015), Huang, Liu, van der Maaten and
     Weinberger (2016).
 
