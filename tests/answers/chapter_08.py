@@ -35,6 +35,20 @@ def swapped(X_t, H, C, params):
     return C, H
 
 
+def other_order(X_t, H, C, params):
+    A_i, A_f, A_o, A_c = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)
+    C = torch.sigmoid(A_f) * C + torch.sigmoid(A_i) * torch.tanh(A_c)
+    return torch.sigmoid(A_o) * torch.tanh(C), C
+
+
+def without_bias(X_t, H, C, params):
+    return lstm_step()(X_t, H, C, params | {"b": torch.zeros_like(params["b"])})
+
+
+def hidden_alone(X_t, H, C, params):
+    return lstm_step()(X_t, H, C, params)[0]
+
+
 def unsquashed_output(X_t, H, C, params):
     A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)[3]
     _, C = lstm_step()(X_t, H, C, params)
@@ -66,6 +80,17 @@ def relu_term(
     return term
 
 
+def swapped_diagonals(i, z_c, o_before, c_before, W_hc):
+    s = o_before * (1 - torch.tanh(c_before) ** 2)
+    return torch.diag(s) @ W_hc.T @ torch.diag(i * (z_c > 0))
+
+
+def gate_of_the_rest(X_t, H, C, params):
+    A_f, A_c, A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(3, dim=1)
+    C = torch.sigmoid(A_f) * C + torch.sigmoid(1 - A_f) * torch.tanh(A_c)
+    return torch.sigmoid(A_o) * torch.tanh(C), C
+
+
 RIGHT = {
     "closed": "B",
     "step": lstm_step(),
@@ -77,6 +102,8 @@ RIGHT = {
 
 ALSO_RIGHT = [
     ("closed", "b"),
+    ("closed", "B."),
+    ("closed", "b,"),
     ("half_life", lambda k: -math.log(2 ** (1 / k) - 1)),
 ]
 
@@ -86,7 +113,10 @@ WRONG = [
     ("closed", "ABCD", "which terms contain it"),
     ("closed", "", "does not stop"),
     ("closed", "ACD", "does not go through h at all"),
-    ("closed", "BD", "which the closed gate has made 0"),
+    ("closed", ["B"], "a string of letters"),
+    ("closed", "BD", "one of your terms goes"),
+    ("closed", "AB", "one of your terms goes"),
+    ("closed", "ABC", "2 of your terms go"),
     ("step", lambda X_t, H, C, params: 1.0, "return two tensors"),
     ("step", lambda X_t, H, C, params: (H[:1], C), "of shape"),
     ("step", swapped, "in the other order"),
@@ -95,7 +125,11 @@ WRONG = [
     ("step", lstm_step(show=lambda o, C, old: torch.tanh(C)), "the output gate is missing"),
     ("step", lstm_step(show=lambda o, C, old: o * torch.sigmoid(C)), "able to be negative"),
     ("step", unsquashed_output, "not between 0 and 1"),
+    ("step", lstm_step(show=lambda o, C, old: torch.tanh(o * C)), "of the memory alone"),
     ("step", lstm_step(show=lambda o, C, old: -o * C), "but H is not"),
+    ("step", other_order, "the order of the blocks"),
+    ("step", without_bias, "the bias is missing"),
+    ("step", hidden_alone, "that is one tensor"),
     ("step", lstm_step(write=lambda i, f, g, C: i * C + f * g), "have changed places"),
     ("step", lstm_step(gate=lambda z: z), "the gates are not between 0 and 1"),
     ("step", lstm_step(candidate=torch.sigmoid), "able to be negative"),
@@ -111,6 +145,10 @@ WRONG = [
     ("parameters", lambda D, h, q: parameters(D, h, q, bias=False), "bias of the output layer"),
     ("parameters", lambda D, h, q: parameters(D, h, q, biases=0, heads=0), "are missing"),
     ("parameters", lambda D, h, q: parameters(D, h, q, heads=4), "one output layer"),
+    ("parameters", lambda D, h, q: parameters(D, h, q, blocks=3, heads=0), "and the output layer"),
+    ("parameters", lambda D, h, q: parameters(D, h, q, blocks=3, bias=False), "and the output's bias"),
+    ("parameters", lambda D, h, q: parameters(D, h, q, biases=1, heads=0), "the second biases"),
+    ("parameters", lambda D, h, q: parameters(D, h, q, biases=1, bias=False), "one bias of each block"),
     ("parameters", lambda D, h, q: 7, "it is not 7"),
     ("half_life", gate_of, "value of the gate"),
     ("half_life", lambda k: -half_life(k), "sign is wrong"),
@@ -123,6 +161,9 @@ WRONG = [
     ("term", lambda *arguments: relu_term()(*arguments).T, "rows and columns"),
     ("term", relu_term(matrix=lambda W: W), "not transposed"),
     ("term", relu_term(slope=lambda z: 1 - torch.tanh(z) ** 2), "tanh candidate"),
+    ("term", relu_term(slope=lambda z: 1 - torch.relu(z) ** 2), "relu has another"),
+    ("term", swapped_diagonals, "have changed places: rows"),
+    ("term", relu_term(hidden=lambda o, c: o * (1 - torch.relu(c) ** 2)), "only the candidate is a relu"),
     ("term", relu_term(slope=torch.relu), "not its derivative"),
     ("term", relu_term(hidden=lambda o, c: o), "derivative of this tanh is missing"),
     ("term", relu_term(hidden=lambda o, c: 1 - torch.tanh(c) ** 2), "output gate of the step before"),
@@ -137,6 +178,9 @@ WRONG = [
     ("coupled", coupled_step(write=lambda f, g, C: f * C + g), "enters in full"),
     ("coupled", coupled_step(gate=lambda z: z), "not between 0 and 1"),
     ("coupled", coupled_step(candidate=lambda z: z), "no activation"),
+    ("coupled", gate_of_the_rest, "not the gate of 1 minus"),
+    ("coupled", lambda *arguments: coupled_step()(*arguments)[0], "that is one tensor"),
+    ("coupled", coupled_step(show=lambda o, C, old: torch.tanh(o * C)), "of the memory alone"),
     ("coupled", coupled_step(show=lambda o, C, old: o * C), "second tanh is missing"),
     ("coupled", coupled_step(show=lambda o, C, old: o * torch.tanh(old)), "of the step before"),
 ]

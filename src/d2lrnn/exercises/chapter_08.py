@@ -13,9 +13,9 @@ from d2lrnn.exercises import call, checker, close
     praise="The paths through h are closed, and the memory goes on through the forget gates alone.",
 )
 def closed(answer):
-    if not isinstance(answer, str) or not set(answer.upper()) <= set("ABCD "):
+    letters = set(str(answer).upper()) - set(" ,.;")
+    if not isinstance(answer, str) or not letters <= set("ABCD"):
         return "answer with a string of letters out of ABCD."
-    letters = set(answer.upper()) - {" "}
     if letters == {"B"}:
         return None
     if letters == set("ABCD"):
@@ -24,7 +24,9 @@ def closed(answer):
         return "the memory does not stop at a closed output gate: what is left of (8.3) when h is fixed?"
     if "B" not in letters:
         return "one term that you left out does not go through h at all."
-    return "one of your terms goes through h of the step before, which the closed gate has made 0."
+    too_many = len(letters) - 1
+    terms, go = ("one of your terms", "goes") if too_many == 1 else (f"{too_many} of your terms", "go")
+    return f"{terms} {go} through h of the step before, which the closed gate has made 0."
 
 
 @checker(
@@ -42,8 +44,12 @@ def step(answer):
         (new.tanh(), "the memory is right, but the output gate is missing."),
         (A_o * new.tanh(), "the memory is right, but the output gate is not between 0 and 1."),
         (o * new.sigmoid(), "the memory is right, but H must be able to be negative."),
+        ((o * new).tanh(), "the memory is right, but the tanh of H is taken of the memory alone: see (8.4)."),
     ]
+    n_i, n_f, n_c, _ = (X_t @ params["W_x"] + H @ params["W_h"]).chunk(4, dim=1)
     memories = [
+        (f * C + i * A_o.tanh(), "your candidate is another block: look at the order of the blocks."),
+        (n_f.sigmoid() * C + n_i.sigmoid() * n_c.tanh(), "the bias is missing."),
         (i * C + f * g, "the input gate and the forget gate have changed places: look at the order of the blocks."),
         (A_f * C + A_i * g, "the gates are not between 0 and 1."),
         (f * C + i * A_c.sigmoid(), "what is written must be able to be negative: which function is it?"),
@@ -65,6 +71,10 @@ def parameters(answer):
         slips = [
             (4 * (D * h + h * h + h) + output, "torch.nn.LSTM has two biases for each block."),
             (3 * (D * h + h * h + 2 * h) + output, "there are three gates, and one block more."),
+            (3 * (D * h + h * h + 2 * h), "there are three gates, and one block more (and the output layer)."),
+            (3 * (D * h + h * h + 2 * h) + h * q, "there are three gates, and one block more (and the output's bias)."),
+            (4 * (D * h + h * h + h), "the second biases and the output layer are missing."),
+            (4 * (D * h + h * h + h) + h * q, "one bias of each block and the output's bias are missing."),
             (3 * (D * h + h * h + h) + output, "there are three gates, and one block more (and count torch's biases)."),
             (D * h + h * h + 2 * h + output, "that is an RNN: how many blocks has an LSTM?"),
             (4 * (D * h + h * h + 2 * h), "the output layer is missing."),
@@ -90,7 +100,7 @@ def half_life(answer):
             (-math.log(f / (1 - f)), "the sign is wrong: this gate would erase nearly everything."),
             (math.log(f), "invert σ, not the exponential."),
             (1 / (1 + math.exp(-f)), "you applied σ once more; it has to be undone."),
-            (math.log(k), "close for long lags, and not half: derive it from (8.11)."),
+            (math.log(k), "close for long lags, and not half: derive it from (8.13)."),
             (math.log2(f / (1 - f)), "σ is made with e: take the natural logarithm."),
         ]
         if not close(result, right):
@@ -120,6 +130,9 @@ def term(answer):
         (right.T, "rows and columns have changed places: entry [j, k] is the derivative of number j of c_t."),
         (made_of(i * on, s, W), "W is not transposed: which entry joins unit k of h to unit j of the candidate?"),
         (made_of(i * (1 - torch.tanh(z) ** 2), s), "that is the derivative of a tanh candidate."),
+        (made_of(i * (1 - z.relu() ** 2), s), "1 − c̃² belongs to a tanh: relu has another derivative."),
+        (made_of(s, i * on), "the two diagonal matrices have changed places: rows belong to step t, columns to t − 1."),
+        (made_of(i * on, o * (1 - c.relu() ** 2)), "only the candidate is a relu: h still hides c with a tanh."),
         (made_of(i * z.relu(), s), "that is the candidate itself, not its derivative."),
         (made_of(i * on, o), "h is o ⊙ tanh(c): the derivative of this tanh is missing."),
         (made_of(i * on, 1 - torch.tanh(c) ** 2), "the output gate of the step before is missing."),
@@ -142,10 +155,12 @@ def coupled(answer):
     f, g, o = A_f.sigmoid(), A_c.tanh(), A_o.sigmoid()
     new = f * C + (1 - f) * g
     slips = [
+        ((o * new).tanh(), "the memory is right, but the tanh of H is taken of the memory alone: see (8.4)."),
         (o * new, "the memory is right, but the second tanh is missing."),
         (o * C.tanh(), "the memory is right, but H shows the memory of the step before."),
     ]
     memories = [
+        (f * C + (1 - A_f).sigmoid() * g, "take 1 minus the gate, not the gate of 1 minus its pre-activation."),
         ((1 - f) * C + f * g, "F keeps the old memory; yours writes the candidate with it."),
         (f * C + f * g, "both parts are multiplied by F: what is erased should be written."),
         (f * C + g, "the candidate enters in full: where is I = 1 − F?"),
@@ -161,13 +176,15 @@ def _example(blocks):
     params = cells.init_lstm_params(3, 5, None, 1.0, 0.0, generator)
     params = {name: p.detach()[..., : 5 * blocks] for name, p in params.items()}
     params["b"] = torch.randn(5 * blocks, generator=generator)
-    X_t = torch.randn(2, 3, generator=generator)
-    H, C = torch.randn(2, 2, 5, generator=generator)
+    X_t = torch.randn(3, 3, generator=generator)  # not 2 rows: one tensor must not pass as a pair
+    H, C = torch.randn(2, 3, 5, generator=generator)
     return params, X_t, torch.tanh(H), 3 * C
 
 
 def _check_step(answer, arguments, H, C, slips, memories):
     result = call(answer, *arguments)
+    if isinstance(result, torch.Tensor):
+        return "that is one tensor: the state of an LSTM is a pair, so return H and C."
     try:
         H_answer, C_answer = result
     except (TypeError, ValueError):
