@@ -305,6 +305,13 @@ def cell_gradient(forget_bias, input_scale, lag):
     return [one_step, {label: (range(41), values) for label, values in products.items()}]
 
 
+def gru_by_hand(z, r, lag):
+    """Chapter 9: powers of the factor that one step of a unit with constant gates leaves; w = 0.9."""
+    factor = z + (1 - z) * r * 0.9
+    left = [factor**k for k in range(41)]
+    return [{"left": (range(41), left), f"{lag} steps": ([lag], [left[lag]])}, {}]
+
+
 FUNCTIONS = {
     "one_unit": one_unit,
     "forecast_horizon": forecast_horizon,
@@ -316,6 +323,7 @@ FUNCTIONS = {
     "depth": depth,
     "truncation": truncation,
     "cell_gradient": cell_gradient,
+    "gru_by_hand": gru_by_hand,
 }
 
 

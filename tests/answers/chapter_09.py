@@ -1,0 +1,141 @@
+"""Answers to the exercises of chapter 9, gated recurrent units."""
+
+import torch
+
+
+def gates(at=(0.0, 0.0), after=(0.5, 1.0), before=(0.5, 0.5)):
+    return lambda t, t_prime: before if t < t_prime else at if t == t_prime else after
+
+
+def layer_parameters(rnn=1, gru=3, lstm=4, biases=2, hidden=1, inputs=1):
+    blocks = {"rnn": rnn, "gru": gru, "lstm": lstm}
+    return lambda cell, D, h: blocks[cell] * (inputs * D * h + hidden * h * h + biases * h)
+
+
+def step_before(gate=torch.sigmoid, squash=torch.tanh, order=(0, 1), swap=False, second=1, reset=True, after=False):
+    def step(X_t, H, params):
+        X_parts = (X_t @ params["W_x"] + params["b_x"]).chunk(3, 1)
+        b_h = second * params["b_h"]
+        H_parts = (H @ params["W_h"] + b_h).chunk(3, 1)
+        R, Z = (gate(X_parts[i] + H_parts[i]) for i in order)
+        if swap:
+            Z = 1 - Z
+        h = H.shape[1]
+        inner = ((R * H) if reset else H) @ params["W_h"][:, 2 * h :] + b_h[2 * h :]
+        candidate = squash(X_parts[2] + (R * H_parts[2] if after else inner))
+        return Z * H + (1 - Z) * candidate
+
+    return step
+
+
+def negated(names=("W_x", "W_h", "b_x", "b_h"), block=1):
+    def convert(params):
+        h = params["W_h"].shape[0]
+        swapped = {name: p.detach().clone() for name, p in params.items()}
+        for name in names:
+            swapped[name][..., block * h : (block + 1) * h] *= -1
+        return swapped
+
+    return convert
+
+
+def in_place(params):
+    h = params["W_h"].shape[0]
+    for p in params.values():
+        p[..., h : 2 * h] *= -1
+    return params
+
+
+def inverse(params):
+    """1 − W instead of −a."""
+    h = params["W_h"].shape[0]
+    swapped = {name: p.clone() for name, p in params.items()}
+    for p in swapped.values():
+        p[..., h : 2 * h] = 1 - p[..., h : 2 * h]
+    return swapped
+
+
+BLOCKS = {"rnn": 1, "lstm": 4, "gru after": 3, "gru before": 3}
+CHAIN = {"rnn": 1, "lstm": 1, "gru after": 1, "gru before": 2}
+
+
+def waiting(chain=CHAIN, blocks=BLOCKS, factor=1):
+    return lambda kind, T, h: (chain[kind] * T, factor * blocks[kind] * h * h * T)
+
+
+FILLED = {"start": 9.1, "h = 96": 8.2, "lr = 0.001": 16.4, "lr = 0.1": 8.6, "num_steps = 10": 9.6}
+
+RIGHT = {
+    "only_one_input": gates(),
+    "parameters": layer_parameters(),
+    "reset_before": step_before(),
+    "swap": negated(),
+    "run_time": waiting(),
+    "table": FILLED,
+}
+
+ALSO_RIGHT = [
+    ("only_one_input", gates(after=(1.0, 1.0), before=(1.0, 0.0))),
+    ("only_one_input", gates(before=(0.0, 1.0))),
+]
+
+WRONG = [
+    ("only_one_input", lambda t, t_prime: 0.5, "two numbers"),
+    ("only_one_input", gates(at=(0.0, -1.0)), "from 0 to 1"),
+    ("only_one_input", gates(at=(1.0, 0.0)), "the candidate still sees"),
+    ("only_one_input", gates(at=(0.0, 0.5)), "kept on the direct path"),
+    ("only_one_input", gates(at=(0.5, 0.5)), "both are open"),
+    ("only_one_input", gates(after=(0.0, 0.5)), "inputs after t′"),
+    ("only_one_input", gates(after=(0.0, 0.0)), "which value of Z keeps"),
+    ("only_one_input", gates(at=(0.0, 1.0), after=(0.5, 0.0)), "never enters the state"),
+    ("only_one_input", gates(at=(0.0, 1.0)), "never enters the state"),
+    ("parameters", layer_parameters(biases=1), "one bias in each block"),
+    ("parameters", layer_parameters(biases=0), "left out the biases"),
+    ("parameters", layer_parameters(hidden=0), "from state to state"),
+    ("parameters", layer_parameters(inputs=0), "from input to state"),
+    ("parameters", layer_parameters(gru=2, lstm=3), "not the candidate"),
+    ("parameters", layer_parameters(gru=4), "as an LSTM has"),
+    ("parameters", layer_parameters(rnn=3), "as a GRU has"),
+    ("parameters", layer_parameters(lstm=5), "it is not"),
+    ("reset_before", lambda X_t, H, params: (H, H), "one tensor"),
+    ("reset_before", lambda X_t, H, params: H[:, :2], "must have the shape"),
+    ("reset_before", step_before(after=True), "on the result of the product"),
+    ("reset_before", step_before(swap=True), "replaces where it should keep"),
+    ("reset_before", step_before(order=(1, 0)), "in the order"),
+    ("reset_before", step_before(reset=False), "the reset gate is missing"),
+    ("reset_before", step_before(second=0), "biases is missing"),
+    ("reset_before", step_before(squash=torch.sigmoid), "between −1 and 1"),
+    ("reset_before", step_before(gate=torch.tanh), "not between 0 and 1"),
+    ("reset_before", step_before(gate=lambda A: A), "not between 0 and 1"),
+    ("reset_before", lambda X_t, H, params: H, "not right"),
+    ("swap", lambda params: 3, "return a dict"),
+    ("swap", in_place, "work on copies"),
+    ("swap", lambda params: {name: p[..., :3] for name, p in params.items()}, "another shape"),
+    ("swap", lambda params: dict(params), "nothing has changed"),
+    ("swap", lambda params: {name: -p for name, p in params.items()}, "negated everything"),
+    ("swap", negated(block=0), "the reset gate"),
+    ("swap", negated(block=2), "the candidate"),
+    ("swap", negated(names=("W_x", "W_h")), "look at b_x and b_h"),
+    ("swap", negated(names=("W_x", "W_h", "b_x")), "look at b_h"),
+    ("swap", inverse, "which pre-activation"),
+    ("run_time", lambda kind, T, h: 3, "two numbers"),
+    ("run_time", lambda kind, T, h: (BLOCKS[kind] * h * h * T,) * 2, "whole matrix products"),
+    ("run_time", lambda kind, T, h: (CHAIN[kind], BLOCKS[kind] * h * h), "that is one step"),
+    ("run_time", waiting(chain=BLOCKS), "side by side"),
+    ("run_time", waiting(chain=CHAIN | {"gru before": 1}), "needs the gate"),
+    ("run_time", waiting(chain=CHAIN | {"gru after": 2}), "follow one another"),
+    ("run_time", lambda kind, T, h: (CHAIN[kind] * T, BLOCKS[kind] * h * h), "that is one step"),
+    ("run_time", lambda kind, T, h: (CHAIN[kind] * T, BLOCKS[kind] * h * T), "needs more multiplications"),
+    ("run_time", waiting(blocks={"rnn": 1, "lstm": 3, "gru after": 2, "gru before": 2}), "not the candidate"),
+    ("run_time", waiting(factor=2), "do not wait for H"),
+    ("run_time", waiting(blocks=dict.fromkeys(BLOCKS, 1)), "of its own"),
+    ("run_time", waiting(factor=5), "multiplications"),
+    ("table", {"start": 9.0}, "with the keys"),
+    ("table", FILLED | {"h = 96": ...}, "still empty: h = 96"),
+    ("table", FILLED | {"h = 96": float("nan")}, "not finite"),
+    ("table", {"start": 2.2, "h = 96": 2.1, "lr = 0.001": 2.8, "lr = 0.1": 2.15, "num_steps = 10": 2.3}, "in nats"),
+    ("table", FILLED | {"h = 96": 2.1}, "too good"),
+    ("table", FILLED | {"lr = 0.001": 9000.0}, "worse than guessing"),
+    ("table", FILLED | {"h = 96": 9.1}, "the same to the last digit"),
+    ("table", FILLED | {"lr = 0.001": 9.0}, "only the rate"),
+]
