@@ -70,6 +70,8 @@ def growing(answer):
     for _ in range(500):
         power = power @ W
         powers.append(torch.linalg.matrix_norm(power, 2).item())
+    if max(powers) >= 10 and len(W) > 2:
+        return f"it grows tenfold, but it is not the smallest: {len(W)} units are more than needed."
     if max(powers) >= 10:
         return None
     if torch.allclose(W @ W.T, W.T @ W, atol=1e-9):
@@ -81,9 +83,9 @@ def growing(answer):
 
 REMEDIES = {
     "clipping": ("exploding", "look at what a factor of at most 1 does to a gradient that is small already."),
-    "truncation": ("exploding", "it bounds the number of factors; what becomes of the terms that are cut off?"),
-    "orthogonal initialisation": ("both", "what are all the singular values of such a matrix?"),
-    "open forget gates": ("vanishing", "compare the LSTM rows; what is the largest factor a gate can give?"),
+    "truncation": ("exploding", "compare its rows in both tables with those of the networks without it."),
+    "orthogonal initialisation": ("both", "look at its row at lag 20, and at what (7.6) says for σ_max = 1 and tanh."),
+    "open forget gates": ("vanishing", "compare the two LSTM rows. In which table do they occur?"),
     "loss scale": ("neither", "what happens to the ratio of far and near parts, and to the length of a step?"),
 }
 
@@ -106,7 +108,7 @@ def remedies(answer):
             return f"{name}: {hint}"
 
 
-@checker("07.lag", praise="A constant factor makes the horizon a logarithm: a hundred times less takes only twice ten.")
+@checker("07.lag", praise="The horizon is a logarithm of the share: 1 % needs only twice the steps of 10 %.")
 def lag(answer):
     for c, s in ((0.9, 0.01), (0.9, 2**-24), (0.5, 0.3), (0.99, 1e-3), (0.5, 0.25)):
         k = call(answer, c, s)
@@ -134,7 +136,14 @@ def guarantee(answer):
     def matrix(kind, radius):
         return recurrent_matrix(kind, 6, radius, generator)
 
+    identity = torch.eye(6, dtype=torch.float64)
     cases = [
+        (
+            0.9 * identity,
+            "tanh",
+            True,
+            "0.9 I must vanish: the norm in (7.6) is the largest singular value; another one is larger.",
+        ),
         (matrix("orthogonal", 0.9), "tanh", True, "an orthogonal matrix times 0.9 with tanh must vanish."),
         (matrix("orthogonal", 1.1), "tanh", False, "an orthogonal matrix times 1.1 with tanh has no guarantee."),
         (
@@ -153,12 +162,7 @@ def guarantee(answer):
             False,
             "small entries do not make a small norm: this 6 × 6 matrix of 0.3 stretches a vector by 1.8.",
         ),
-        (
-            torch.diag(torch.full((6,), 0.9, dtype=torch.float64)),
-            "tanh",
-            True,
-            "the norm in (7.6) is the largest singular value; another norm is larger.",
-        ),
+        (identity, "linear", False, "at σ_max = 1 exactly, nothing has to shrink: the identity keeps every gradient."),
     ]
     for W, activation, expected, hint in cases:
         if bool(call(answer, W, activation)) != expected:
@@ -181,6 +185,9 @@ def clipping(answer):
         by_sum = min(1.0, theta / (n + m))
         if close(result, (by_sum * n, by_sum * m)):
             return "the norm of a sum of orthogonal parts is not the sum of their norms."
+        by_square = min(1.0, theta / (n * n + m * m))
+        if close(result, (by_square * n, by_square * m)):
+            return "n² + m² is the square of the norm: the root is missing."
         if close(result, (theta / math.hypot(n, m) * n, theta / math.hypot(n, m) * m)):
             return "you scale a gradient that is short enough already: clipping never lengthens."
         return f"for norms {n:g} and {m:g} and θ = {theta:g} the result is different. What is the norm of the sum?"
