@@ -37,16 +37,25 @@ def count(L, D, h, q, biases=1, above=None, times=None, output=None, output_bias
     return first + times * above(D, h) + (1 if output is None else output) * (h * q + output_bias * q)
 
 
-def survival(p, L, k):
-    return (1 - p) ** (L - 1), (1 - p) ** (L - 1 + k)
+def crossed(p, wanted):
+    """The number of masks that a path may cross."""
+    return math.floor(math.log(wanted) / math.log(1 - p))
+
+
+def deepest(p, wanted):
+    return crossed(p, wanted) + 1, crossed(p, wanted) - 1
 
 
 def first(change):
-    return lambda p, L, k: (change(p, L), survival(p, L, k)[1])
+    return lambda p, wanted: (change(p, wanted), deepest(p, wanted)[1])
 
 
 def second(change):
-    return lambda p, L, k: (survival(p, L, k)[0], change(p, L, k))
+    return lambda p, wanted: (deepest(p, wanted)[0], change(p, wanted))
+
+
+def strength(squared_gain, s):
+    return math.sqrt(abs(squared_gain - s * s))
 
 
 def paths(T, L):
@@ -72,9 +81,9 @@ TABLE = {
 RIGHT = {
     "two_layers": stacked,
     "parameters": count,
-    "survival": survival,
+    "deepest": deepest,
     "paths": paths,
-    "skip_gain": lambda s, L: math.sqrt(1 + s * s) ** (L - 1),
+    "skip_strength": lambda s, L, gain: math.sqrt(gain ** (2 / (L - 1)) - s * s),
     "table": TABLE,
 }
 
@@ -109,21 +118,21 @@ WRONG = [
     ("parameters", lambda L, D, h, q: count(L, D, h, q, above=lambda D, h: 2 * h * h), "a bias of its own"),
     ("parameters", lambda L, D, h, q: count(L, D, h, q, above=lambda D, h: h * h + h), "its own past as well"),
     ("parameters", lambda L, D, h, q: count(L, D, h, q, times=0), "weights shared"),
+    ("parameters", lambda L, D, h, q: D * h + (2 * L - 1) * h * h + h * q + q, "biases of the recurrent layers"),
     ("parameters", lambda L, D, h, q: 7, "it is not 7"),
-    ("survival", lambda p, L, k: 0.5, "return two numbers"),
-    ("survival", lambda p, L, k: survival(p, L, k)[::-1], "in the other order"),
-    ("survival", first(lambda p, L: (1 - p) ** L), "below the first layer"),
-    ("survival", first(lambda p, L: p ** (L - 1)), "all masks are zero"),
-    ("survival", first(lambda p, L: 1 - p ** (L - 1)), "not all masks are zero"),
-    ("survival", first(lambda p, L: (1 - p) ** (L + 1)), "above the last one"),
-    ("survival", first(lambda p, L: 1 - p), "has more of them"),
-    ("survival", first(lambda p, L: 7), "count the arrows that go up"),
-    ("survival", second(lambda p, L, k: (1 - p) ** k), "also goes up"),
-    ("survival", second(lambda p, L, k: (1 - p) ** (L * k)), "in each layer"),
-    ("survival", second(lambda p, L, k: (1 - p) ** ((L - 1) * k)), "not at each step"),
-    ("survival", second(lambda p, L, k: (1 - p) ** (L - 1) + (1 - p) ** k), "that is a product"),
-    ("survival", second(lambda p, L, k: (1 - p) ** (L + k)), "one factor too many"),
-    ("survival", second(lambda p, L, k: 7), "arrows to the right"),
+    ("deepest", lambda p, wanted: 3, "two numbers of layers"),
+    ("deepest", lambda p, wanted: deepest(p, wanted)[::-1], "in the other order"),
+    ("deepest", first(lambda p, wanted: math.log(wanted) / math.log(1 - p) + 1), "PyTorch's masks: a number of layers"),
+    ("deepest", first(crossed), "how many layers is that"),
+    ("deepest", first(lambda p, wanted: crossed(p, wanted) + 2), "one layer too many"),
+    ("deepest", lambda p, wanted: (crossed(p, wanted) - 1,) * 2, "fewer masks than layers"),
+    ("deepest", lambda p, wanted: (crossed(1 - p, 1 - wanted) + 1, 1), "not p"),
+    ("deepest", first(lambda p, wanted: 99), "not 99"),
+    ("deepest", lambda p, wanted: (crossed(p, wanted) + 1,) * 2, "as well"),
+    ("deepest", second(crossed), "one end is still"),
+    ("deepest", second(lambda p, wanted: math.log(wanted) / math.log(1 - p) - 1), "ends as well: a number of layers"),
+    ("deepest", second(lambda p, wanted: crossed(p, wanted) + 3), "fewer layers"),
+    ("deepest", second(lambda p, wanted: 99), "not 99"),
     ("paths", lambda T, L: 3, "return two numbers"),
     ("paths", number(lambda T, L: math.comb(T + L - 1, L)), "one up too many"),
     ("paths", number(lambda T, L: math.comb(T + L, L)), "between states only"),
@@ -131,6 +140,8 @@ WRONG = [
     ("paths", number(lambda T, L: L**T), "cannot go down again"),
     ("paths", number(lambda T, L: L ** (T - 1)), "cannot go down again"),
     ("paths", number(lambda T, L: T ** (L - 1)), "the up below it"),
+    ("paths", number(lambda T, L: math.comb(T - 1, L - 1)), "twice at one step"),
+    ("paths", number(lambda T, L: math.factorial(T + L - 2)), "no new path"),
     ("paths", number(lambda T, L: T * L), "number of states"),
     ("paths", number(lambda T, L: 2 ** (T + L - 2)), "in the top layer"),
     ("paths", number(lambda T, L: 77), "it is not 77"),
@@ -138,13 +149,15 @@ WRONG = [
     ("paths", length(lambda T, L: T + L - 1), "both the arrow"),
     ("paths", length(lambda T, L: T + L + 1), "one too many"),
     ("paths", length(lambda T, L: 99), "it is not 99"),
-    ("skip_gain", lambda s, L: (1 + s) ** (L - 1), "does it?"),
-    ("skip_gain", lambda s, L: (1 + s * s) ** (L - 1), "square of the gain"),
-    ("skip_gain", lambda s, L: (1 + s * s) ** (L / 2), "one factor too many"),
-    ("skip_gain", lambda s, L: s ** (L - 1), "without skips"),
-    ("skip_gain", lambda s, L: math.sqrt(1 + s ** (2 * (L - 1))), "added only one"),
-    ("skip_gain", lambda s, L: math.sqrt(1 + (L - 1) * s * s), "not a sum"),
-    ("skip_gain", lambda s, L: 1.0, "it is not 1"),
+    ("skip_strength", lambda s, L, gain: gain ** (1 / (L - 1)) - s, "does it?"),
+    ("skip_strength", lambda s, L, gain: gain ** (2 / (L - 1)) - s * s, "square of the strength"),
+    ("skip_strength", lambda s, L, gain: 0.77, "it is not 0.77"),
+    ("skip_strength", lambda s, L, gain: strength(gain ** (2 / L), s), "one factor too many"),
+    ("skip_strength", lambda s, L, gain: strength(gain**2, s), "how many factors"),
+    ("skip_strength", lambda s, L, gain: strength(gain ** (1 / (L - 1)), s), "squares with squares"),
+    ("skip_strength", lambda s, L, gain: math.sqrt(gain ** (2 / (L - 1)) + s * s), "leave room"),
+    ("skip_strength", lambda s, L, gain: gain ** (1 / (L - 1)), "without the J"),
+    ("skip_strength", lambda s, L, gain: 1.0, "whatever is wanted"),
     ("table", 3, "a dict is asked for"),
     ("table", dict.fromkeys(TABLE, 12.0), "a pair of perplexities"),
     ("table", dict.fromkeys(TABLE, (12.0, 12.0, 12.0)), "a pair of perplexities"),
@@ -152,5 +165,6 @@ WRONG = [
     ("table", TABLE | {(1, 0.02): (14.0, 12.0)}, "nothing to skip"),
     ("table", TABLE | {(4, 0.2): (16.0, 14.0)}, "pass lr on"),
     ("table", {key: (a, a) for key, (a, b) in TABLE.items()}, "pass skips on"),
+    ("table", TABLE | {(1, 0.02): (11.2, 11.2)}, "num_updates=60"),
     ("table", TABLE | {(1, 0.002): (12.0, 12.0)}, "order of the keys"),
 ]

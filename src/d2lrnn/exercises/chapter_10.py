@@ -61,6 +61,7 @@ def parameters(answer):
             (first + (L - 1) * above + L * h + output, "in (10.1) a layer has one bias; torch has two."),
             (first + (L - 1) * (above - h) + output, "each layer has a bias of its own."),
             (first + (L - 1) * (above - h * h) + output, "an upper layer has weights for its own past as well."),
+            (D * h + (2 * L - 1) * h * h + output, "the biases of the recurrent layers are missing."),
             (first + output, "this does not grow with the number of layers: are their weights shared?"),
         ]
         if not close(result, first + (L - 1) * above + output):
@@ -68,37 +69,40 @@ def parameters(answer):
 
 
 @checker(
-    "10.survival",
-    praise="Dropout on the way up costs the same for every lag; on the way right it wears the memory away.",
+    "10.deepest",
+    praise="However long the memory has to be, k does not occur: masks on the way up cost the same for every lag.",
 )
-def survival(answer):
-    for p, L, k in ((0.3, 4, 5), (0.2, 2, 20), (0.1, 1, 10)):
-        result = call(answer, p, L, k)
+def deepest(answer):
+    for p, wanted in ((0.1, 0.5), (0.2, 0.3), (0.5, 0.2)):
+        result = call(answer, p, wanted)
         try:
-            up, both = (float(value) for value in result)
+            pytorch, zaremba = (float(value) for value in result)
         except (TypeError, ValueError):
-            return "return two numbers: dropout between layers only, and over time as well."
-        keep = 1 - p
-        if close(up, keep ** (L - 1 + k)) and close(both, keep ** (L - 1)):
+            return "return two numbers of layers: with PyTorch's masks, and with those of Zaremba and others."
+        arrows = math.log(wanted) / math.log(1 - p)
+        masks = math.floor(arrows)
+        right = (masks + 1, masks - 1)
+        if close(pytorch, right[1]) and close(zaremba, right[0]):
             return "both numbers are right, but in the other order."
         slips = [
-            (keep**L, "there is no mask below the first layer: how many arrows lie between L layers?"),
-            (p ** (L - 1), "that is the probability that all masks are zero; we need none to be."),
-            (1 - p ** (L - 1), "that is the probability that not all masks are zero; we need none to be."),
-            (keep ** (L + 1), "no mask lies below the first layer or above the last one."),
-            (keep, "that is one mask; a deeper network has more of them."),
+            (arrows + 1, "a number of layers is a whole number: which way must you round?"),
+            (masks, "that is how many masks a path may cross: how many layers is that?"),
+            (masks + 2, "one layer too many: try it, is its path still free with the wanted probability?"),
+            (masks - 1, "there are fewer masks than layers, not more."),
+            (math.floor(math.log(1 - wanted) / math.log(p)) + 1, "a mask is free with probability 1 − p, not p."),
         ]
-        if not close(up, keep ** (L - 1)):
-            return "first number: " + (_slip(up, slips) or "count the arrows that go up between layers.")
+        if not close(pytorch, right[0]):
+            return "PyTorch's masks: " + (_slip(pytorch, slips) or f"for p = {p}, wanted = {wanted} not {pytorch:g}.")
         slips = [
-            (keep**k, "the path also goes up."),
-            (keep ** ((L - 1) * k), "one path goes up L − 1 times in all, not at each step."),
-            (keep ** (L * k), "one path goes right k times in all, not in each layer."),
-            (keep ** (L - 1) + keep**k, "the masks are independent, and all must be free: that is a product."),
-            (keep ** (L + k), "one factor too many: how many arrows lie between L layers?"),
+            (right[0], "their masks lie below the first and above the last layer as well."),
+            (masks, "one end is still without a mask."),
+            (arrows - 1, "a number of layers is a whole number: which way must you round?"),
+            (masks + 3, "more masks leave room for fewer layers, not for more."),
         ]
-        if not close(both, keep ** (L - 1 + k)):
-            return "second number: " + (_slip(both, slips) or "count the arrows up and the arrows to the right.")
+        if not close(zaremba, right[1]):
+            return "masks at both ends as well: " + (
+                _slip(zaremba, slips) or f"for p = {p}, wanted = {wanted} not {zaremba:g}."
+            )
 
 
 @checker(
@@ -119,6 +123,8 @@ def paths(answer):
             (L**T, "a path cannot go down again after it has gone up."),
             (L ** (T - 1), "a path cannot go down again after it has gone up."),
             (T ** (L - 1), "each up may happen at any step, but not before the up below it."),
+            (math.comb(T - 1, L - 1), "that allows one up at each step; may a path go up twice at one step?"),
+            (math.factorial(T + L - 2), "two arrows of the same kind that change places make no new path."),
             (T * L, "that is the number of states, not of paths."),
             (2 ** (T + L - 2), "not every sequence of ups and rights ends in the top layer at step T."),
         ]
@@ -135,22 +141,25 @@ def paths(answer):
 
 
 @checker(
-    "10.skip_gain",
-    praise="Squares add because the identity and a random matrix point in unrelated directions.",
+    "10.skip_strength",
+    praise="With gain = 1 this needs no L: a² = 1 − s². The skip then takes just what the new part adds.",
 )
-def skip_gain(answer):
-    for s, L in ((0.58, 8), (1.0, 3), (2.0, 5)):
-        result = call(answer, s, L)
+def skip_strength(answer):
+    for s, L, gain in ((0.8, 3, 2.0), (0.58, 8, 1.0), (0.3, 5, 0.5)):
+        result = call(answer, s, L, gain)
+        squared = gain ** (2 / (L - 1)) - s * s
         slips = [
-            ((1 + s) ** (L - 1), "lengths would add if J always pointed in the direction of u itself; does it?"),
-            ((1 + s * s) ** (L - 1), "that is the square of the gain."),
-            ((1 + s * s) ** (L / 2), "one factor too many: from layer L down to layer 1."),
-            (s ** (L - 1), "that is without skips."),
-            (math.sqrt(1 + s ** (2 * (L - 1))), "each factor has an identity; you added only one."),
-            (math.sqrt(1 + (L - 1) * s * s), "the factors are multiplied: (10.6) is not a sum of single layers."),
+            (gain ** (1 / (L - 1)) - s, "lengths would add if J always pointed in the direction of u itself; does it?"),
+            (squared, "that is the square of the strength."),
+            (math.sqrt(abs(gain ** (2 / L) - s * s)), "one factor too many: from layer L down to layer 1."),
+            (math.sqrt(abs(gain**2 - s * s)), "that gives one factor the whole gain; how many factors are there?"),
+            (math.sqrt(abs(gain ** (1 / (L - 1)) - s * s)), "for one factor compare squares with squares."),
+            (math.sqrt(gain ** (2 / (L - 1)) + s * s), "the square of J adds to the gain; the skip has to leave room."),
+            (gain ** (1 / (L - 1)), "that is without the J."),
+            (1.0, "with a = 1 the gain is that of (10.7), whatever is wanted."),
         ]
-        if not close(result, (1 + s * s) ** ((L - 1) / 2), 1e-4):
-            return _slip(result, slips) or f"for s = {s}, L = {L} it is not {float(result):.4g}."
+        if not close(result, math.sqrt(squared), 1e-4):
+            return _slip(result, slips) or f"for s = {s}, L = {L}, gain = {gain} it is not {float(result):.4g}."
 
 
 @checker(
@@ -176,6 +185,8 @@ def table(answer):
         return "the same number at several learning rates: does your loop pass lr on?"
     if all(abs(rows[4, lr][0] - rows[4, lr][1]) < 1e-3 for lr in (0.002, 0.02, 0.2)):
         return "the same numbers without and with skips: does your loop pass skips on?"
+    if rows[1, 0.02][0] < 13:
+        return "one layer at 0.02 is too good for so few updates: did you pass num_updates=60?"
     if rows[1, 0.002][0] < rows[1, 0.02][0]:
         return "0.002 better than 0.02 after so few updates? Look at the order of the keys."
 
