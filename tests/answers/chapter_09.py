@@ -28,6 +28,20 @@ def step_before(gate=torch.sigmoid, squash=torch.tanh, order=(0, 1), swap=False,
     return step
 
 
+def without_candidate_bias(X_t, H, params):
+    h = H.shape[1]
+    b_h = torch.cat([params["b_h"][: 2 * h], torch.zeros(h)])
+    return step_before()(X_t, H, params | {"b_h": b_h})
+
+
+def gated_product(X_t, H, params):
+    """R ⊙ (H W_hh) + b: the gate on the product, but not on the bias."""
+    X_r, X_z, X_h = (X_t @ params["W_x"] + params["b_x"] + params["b_h"]).chunk(3, 1)
+    H_r, H_z, H_h = (H @ params["W_h"]).chunk(3, 1)
+    Z = torch.sigmoid(X_z + H_z)
+    return Z * H + (1 - Z) * torch.tanh(X_h + torch.sigmoid(X_r + H_r) * H_h)
+
+
 def negated(names=("W_x", "W_h", "b_x", "b_h"), block=1):
     def convert(params):
         h = params["W_h"].shape[0]
@@ -107,6 +121,8 @@ WRONG = [
     ("reset_before", step_before(squash=torch.sigmoid), "between −1 and 1"),
     ("reset_before", step_before(gate=torch.tanh), "not between 0 and 1"),
     ("reset_before", step_before(gate=lambda A: A), "not between 0 and 1"),
+    ("reset_before", without_candidate_bias, "biases of the candidate"),
+    ("reset_before", gated_product, "multiply R with H before it"),
     ("reset_before", lambda X_t, H, params: H, "not right"),
     ("swap", lambda params: 3, "return a dict"),
     ("swap", in_place, "work on copies"),
@@ -135,6 +151,7 @@ WRONG = [
     ("table", FILLED | {"h = 96": float("nan")}, "not finite"),
     ("table", {"start": 2.2, "h = 96": 2.1, "lr = 0.001": 2.8, "lr = 0.1": 2.15, "num_steps = 10": 2.3}, "in nats"),
     ("table", FILLED | {"h = 96": 2.1}, "too good"),
+    ("table", {name: 2 ** torch.tensor(value).log().item() for name, value in FILLED.items()}, "with base e"),
     ("table", FILLED | {"lr = 0.001": 9000.0}, "worse than guessing"),
     ("table", FILLED | {"h = 96": 9.1}, "the same to the last digit"),
     ("table", FILLED | {"lr = 0.001": 9.0}, "only the rate"),

@@ -112,13 +112,18 @@ def reset_before(answer):
         inner = X_t @ W_x[:, 2 * h :] + b_x[2 * h :] + (r * H) @ W_h[:, 2 * h :] + bias[2 * h :]
         return z * H + (1 - z) * squash(inner)
 
-    old = torch.sigmoid(X_t @ W_x + b_x + H @ W_h + b_h)[:, :h]
+    A = X_t @ W_x + b_x + H @ W_h + b_h
+    old, update = torch.sigmoid(A[:, :h]), torch.sigmoid(A[:, h : 2 * h])
+    inner = X_t @ W_x[:, 2 * h :] + (b_x + b_h)[2 * h :] + old * (H @ W_h[:, 2 * h :])
+    gated_product = update * H + (1 - update) * torch.tanh(inner)
     slips = [
         (cells.gru_step(X_t, H, params)[1], "that is (9.3): your reset gate acts on the result of the product."),
         (step(Z=lambda r, z: 1 - z), "your update gate replaces where it should keep."),
         (step(R=lambda r, z: z, Z=lambda r, z: old), "the blocks stand in the order reset, update, candidate."),
         (step(R=lambda r, z: torch.ones_like(r)), "your candidate sees all of the state: the reset gate is missing."),
         (step(bias=torch.zeros_like(b_h)), "one of the two biases is missing."),
+        (step(bias=torch.cat([b_h[: 2 * h], torch.zeros(h)])), "one of the two biases of the candidate is missing."),
+        (gated_product, "your reset gate acts on the result of the product: multiply R with H before it."),
         (step(squash=torch.sigmoid), "a candidate for the state lies between −1 and 1, not between 0 and 1."),
         (step(sigmoid=lambda A: A), "your gates are not between 0 and 1."),
         (step(sigmoid=torch.tanh), "your gates are not between 0 and 1."),
@@ -225,14 +230,14 @@ def table(answer):
         return "a value is not finite."
     if max(values.values()) < math.log(28) + 0.5:
         return "these are losses in nats: a perplexity is their exponential."
-    if min(values.values()) < 4:
-        return "a perplexity below 4 after 100 updates is too good: are all values exponentiated?"
+    if min(values.values()) < 4 or values["start"] < 6:
+        return "a perplexity that low after 60 updates is too good: are all values exponentiated, and with base e?"
     if max(values.values()) > 60:
         return "a perplexity above 60 is worse than guessing among 28 characters: was the exponential taken twice?"
     if len(set(values.values())) < len(values):
         return "two entries are the same to the last digit: did you pass the changed setting to probe?"
     if values["lr = 0.001"] <= values["start"]:
-        return "with lr = 0.001 training should be behind the start after 100 updates: was only the rate changed?"
+        return "with lr = 0.001 training should be behind the start after 60 updates: was only the rate changed?"
 
 
 def _slip(result, slips):
