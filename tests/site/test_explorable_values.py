@@ -301,8 +301,8 @@ def cell_gradient(forget_bias, input_scale, lag):
     """Chapter 8: the four terms of an untrained LSTM at one step, and their product over the lags."""
     gains = gradients.random_lstm_gains(forget_bias, input_scale)
     one_step = {"gain": (["forget", "direct", "input", "candidate"], gains["terms"][:, lag - 1].tolist())}
-    products = {"f alone": gains["forget"].tolist(), "four terms": gains["product"].tolist()}
-    return [one_step, {label: (range(41), values) for label, values in products.items()}]
+    products = {"f alone": gains["forget"][::2].tolist(), "four terms": gains["product"][::2].tolist()}
+    return [one_step, {label: (range(0, 41, 2), values) for label, values in products.items()}]
 
 
 def gru_by_hand(z, r, lag):
