@@ -125,7 +125,7 @@ WRONG = [
     ("price", lambda T, w: (T - w, w / (T - w)), "unscored steps only"),
     ("price", lambda T, w: (T - w, T), "steps of one row"),
     ("price", lambda T, w: (T - w, w + 1), "share its warm-up"),
-    ("price", lambda T, w: (T - w, 0.3), "it is not 0.3 steps"),
+    ("price", lambda T, w: (T - w, 0.3), "not 0.3 steps"),
     ("no_gradient", lambda model, X, Y, w: 1.0, "one loss"),
     ("no_gradient", lambda model, X, Y, w: scored(model, X, Y, w, None), "zero state"),
     ("no_gradient", twice, "reads the warm-up twice"),

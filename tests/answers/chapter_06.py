@@ -159,7 +159,7 @@ WRONG = [
     ("state_bytes", lambda T, tau, B, h: state_bytes(T, tau, 1, h, size=1), "for one row only"),
     ("state_bytes", lambda T, tau, B, h: (state_bytes(T, tau, B, h)[0], 4 * B * h), "that is one state"),
     ("state_bytes", lambda T, tau, B, h: state_bytes(T, T, B, h), "with a cut"),
-    ("state_bytes", lambda T, tau, B, h: (1, 1), "it is not 1"),
+    ("state_bytes", lambda T, tau, B, h: (1, 1), "not 1"),
     ("detach", "no", "numbers of the steps"),
     ("detach", [6, 7, 8], "second loss"),
     ("detach", [1, 2, 3, 4], "first loss"),

@@ -75,6 +75,20 @@ def close(answer, expected, tolerance=1e-6):
     return answer.shape == expected.shape and torch.allclose(answer, expected, rtol=tolerance, atol=tolerance)
 
 
+def find_slip(result, slips, tolerance=1e-5):
+    """What to say to a typical wrong answer.
+
+    Args:
+        result: the reader's number or tensor.
+        slips: list of (wrong answer, sentence about it).
+        tolerance: as for `close`.
+
+    Returns:
+        the sentence of the first wrong answer that agrees with the result, or None.
+    """
+    return next((sentence for wrong, sentence in slips if close(result, wrong, tolerance)), None)
+
+
 def _where(error):
     """The line of the reader's own code that failed, if the error came from there."""
     here = str(Path(__file__).parent)

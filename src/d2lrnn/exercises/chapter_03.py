@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, find_slip
 
 
 @checker(
@@ -44,7 +44,7 @@ def perplexity(answer):
             (math.exp(-sum(nats) / n), "that is the geometric mean of the probabilities, below 1: look at the sign."),
         ]
         if not close(result, math.exp(sum(nats) / n)):
-            return _slip(result, slips) or f"for P = {probs} it is not {float(result):.4g}."
+            return find_slip(result, slips) or f"for P = {probs} it is not {float(result):.4g}."
     try:
         result = call(answer, [0.5, 0.0, 0.5])
     except (ValueError, ZeroDivisionError):
@@ -78,7 +78,7 @@ def smoothed_bigram(answer):
         if n_c:
             slips.append(((n_cw + eps_2 * lower) / n_c, "your numerators sum to more than this."))
             slips.append((n_cw / n_c, "that is the relative frequency, with no smoothing."))
-        return _slip(result, slips) or f"for the arguments {numbers} it is not {float(result):.4g}."
+        return find_slip(result, slips) or f"for the arguments {numbers} it is not {float(result):.4g}."
 
 
 @checker(
@@ -119,7 +119,7 @@ def zipf(answer):
             (float((log_y[0] - log_y[-1]) / x[-1]), two_points),
             (float((log_y[0] - log_y[1]) / x[1]), two_points),
         ]
-        return _slip(result, slips, 1e-3) or f"for the counts {y[0]:.0f}, {y[1]:.0f}, … it is not {result:.4g}."
+        return find_slip(result, slips, 1e-3) or f"for the counts {y[0]:.0f}, {y[1]:.0f}, … it is not {result:.4g}."
 
 
 @checker(
@@ -142,7 +142,7 @@ def small_eps(answer):
             (math.exp(share), "a factor 10 in a probability is log 10 nats, not 1 nat."),
             (10**-share, "a smaller ε makes unseen pairs less probable: does the perplexity fall?"),
         ]
-        return _slip(result, slips) or f"for a share of {share} it is not {float(result):.4g}."
+        return find_slip(result, slips) or f"for a share of {share} it is not {float(result):.4g}."
 
 
 @checker(
@@ -197,7 +197,7 @@ def kl(answer):
             (math.exp(right / math.log(2)), "the logarithm has base 2 and the exponential base e."),
             (cross_entropy / entropy, "that is a ratio of nats; take the exponentials first, then the ratio."),
         ]
-        return _slip(result, slips) or f"for p = {p} and q = {q} it is not {result:.4g}."
+        return find_slip(result, slips) or f"for p = {p} and q = {q} it is not {result:.4g}."
 
 
 @checker(
@@ -229,14 +229,7 @@ def continuation(answer):
         (raw, "those are the right counts; they do not sum to 1 yet."),
         (raw / 6, "the sum must be 1: do not divide by |V|."),
     ]
-    return _slip(result, slips) or "the shape is right, the numbers are not: start from the set of pairs."
-
-
-def _slip(result, slips, tolerance=1e-6):
-    """The hint that belongs to the first typical wrong answer that agrees with the result."""
-    for wrong, hint in slips:
-        if close(result, wrong, tolerance):
-            return hint
+    return find_slip(result, slips) or "the shape is right, the numbers are not: start from the set of pairs."
 
 
 def _slope(x, y):

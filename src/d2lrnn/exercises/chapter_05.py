@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, find_slip
 from d2lrnn.language_model import LanguageModel
 
 
@@ -37,7 +37,7 @@ def copy(answer):
         ((b_ih + b_hh) / 2, "your b_h is the mean of the biases; both enter the pre-activation in full."),
     ]
     if not close(b_h, b_ih + b_hh):
-        return _slip(b_h, slips) or "your b_h is not what both biases add to the pre-activation."
+        return find_slip(b_h, slips) or "your b_h is not what both biases add to the pre-activation."
 
 
 @checker(
@@ -91,7 +91,7 @@ def parameters(answer):
             (right - V * D - D * h + V * h, "that is the model with one-hot inputs."),
         ]
         if not close(result, right):
-            return _slip(result, slips) or f"for V = {V}, D = {D}, h = {h}, L = {L} it is not {result}."
+            return find_slip(result, slips) or f"for V = {V}, D = {D}, h = {h}, L = {L} it is not {result}."
 
 
 @checker(
@@ -111,7 +111,7 @@ def embedding(answer):
             (h - 1, "you compare |V|D with |V|h only; the embedding brings a second matrix, (D, h)."),
         ]
         if not close(result, right):
-            return _slip(result, slips) or f"for |V| = {V:,} and h = {h} it is not {result}."
+            return find_slip(result, slips) or f"for |V| = {V:,} and h = {h} it is not {result}."
 
 
 @checker(
@@ -136,7 +136,7 @@ def burn_in(answer):
             (losses[:, :-w].mean(), "you left out the last w steps, not the first."),
         ]
         if not close(result, losses[:, w:].mean()):
-            return _slip(result, slips) or f"for w = {w} it is not {result.item():.4g}."
+            return find_slip(result, slips) or f"for w = {w} it is not {result.item():.4g}."
 
 
 @checker(
@@ -157,7 +157,7 @@ def price(answer):
                 (w, "that is how many are *not* scored."),
                 (T, "that is how many are read."),
             ]
-            return _slip(scored, slips) or f"for T = {T} and w = {w} it is not {scored:g} scored tokens."
+            return find_slip(scored, slips) or f"for T = {T} and w = {w} it is not {scored:g} scored tokens."
         slips = [
             ((T - w) / T, "that is the share of the steps that is scored; the question asks for the inverse."),
             (w / (T - w), "you count the unscored steps only; the scored ones are computed too."),
@@ -165,7 +165,7 @@ def price(answer):
             (w + 1, "that is right for the first scored token alone: the others share its warm-up."),
         ]
         if not close(steps, T / (T - w)):
-            return _slip(steps, slips) or f"for T = {T} and w = {w} it is not {steps:g} steps for each scored token."
+            return find_slip(steps, slips) or f"for T = {T} and w = {w} not {steps:g} steps for each scored token."
 
 
 @checker(
@@ -215,7 +215,3 @@ def _seeded(build):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build()
-
-
-def _slip(result, slips):
-    return next((problem for slip, problem in slips if close(result, slip)), None)

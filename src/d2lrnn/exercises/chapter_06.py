@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, find_slip
 
 
 @checker(
@@ -38,7 +38,7 @@ def closed_form(answer):
         (b.sum(), "the factors c are missing."),
     ]
     if not close(result, right):
-        return _slip(result, slips) or f"for five steps it is not {result.item():.4g}."
+        return find_slip(result, slips) or f"for five steps it is not {result.item():.4g}."
 
 
 @checker(
@@ -135,7 +135,7 @@ def one_coin(answer):
             (d[0] + (d[1:] * pi ** (1 - lag.flip(0)[1:])).sum(), "your lags run the wrong way: the last one is 0."),
         ]
         if not close(result, right):
-            return _slip(result, slips) or f"for π = {pi} it is not {float(result):.4g}."
+            return find_slip(result, slips) or f"for π = {pi} it is not {float(result):.4g}."
 
 
 @checker(
@@ -156,7 +156,7 @@ def smallest_tau(answer):
             (math.ceil(math.log((1 - share) * (1 - c)) / math.log(c)), "compare with the whole sum, not with 1."),
         ]
         if not close(result, right):
-            return _slip(result, slips) or f"for c = {c} and a share of {share} it is not {result}."
+            return find_slip(result, slips) or f"for c = {c} and a share of {share} it is not {result}."
 
 
 @checker(
@@ -184,7 +184,7 @@ def state_bytes(answer):
                 (right[0], f"{name}: with a cut the states of earlier segments need not be kept."),
             ]
             if not close(number, state):
-                return _slip(number, slips) or f"{name}: for T = {T}, τ = {tau}, B = {B}, h = {h} it is not {number:g}."
+                return find_slip(number, slips) or f"{name}: for T = {T}, τ = {tau}, B = {B}, h = {h} not {number:g}."
 
 
 @checker(
@@ -238,7 +238,3 @@ def scale_gradient(answer):
             return "the value is right; the gradient is that of H itself: ξ has no effect."
         if not close(gradient, xi * weights):
             return f"the value is right, but for ξ = {xi:g} the gradient is not ξ times as large."
-
-
-def _slip(result, slips):
-    return next((problem for slip, problem in slips if close(result, slip)), None)

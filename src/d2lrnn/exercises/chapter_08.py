@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, find_slip
 
 
 @checker(
@@ -83,7 +83,7 @@ def parameters(answer):
             (4 * (D * h + h * h + 2 * h + output), "there is one output layer, not four."),
         ]
         if not close(result, 4 * (D * h + h * h + 2 * h) + output):
-            return _slip(result, slips) or f"for D = {D}, h = {h} and q = {q} it is not {result:g}."
+            return find_slip(result, slips) or f"for D = {D}, h = {h} and q = {q} it is not {result:g}."
 
 
 @checker(
@@ -104,7 +104,7 @@ def half_life(answer):
             (math.log2(f / (1 - f)), "σ is made with e: take the natural logarithm."),
         ]
         if not close(result, right):
-            return _slip(result, slips) or f"with your bias {float(result):.4g} not half is left for k = {k}."
+            return find_slip(result, slips) or f"with your bias {float(result):.4g} not half is left for k = {k}."
 
 
 @checker(
@@ -142,7 +142,7 @@ def term(answer):
         (made_of(i * (1 - i) * on, s), "i is a factor here; its own derivative belongs to another term."),
     ]
     if not close(result, right):
-        return _slip(result, slips) or "the matrix is not right: check each of its three factors against (8.9)."
+        return find_slip(result, slips) or "the matrix is not right: check each of its three factors against (8.9)."
 
 
 @checker(
@@ -200,7 +200,3 @@ def _check_step(answer, arguments, H, C, slips, memories):
         return next(problems, "the memory C is right, but H is not.")
     problems = (problem for C_slip, problem in memories if close(C_answer, C_slip, 1e-5))
     return next(problems, "the memory C is not right.")
-
-
-def _slip(result, slips):
-    return next((problem for slip, problem in slips if close(result, slip)), None)

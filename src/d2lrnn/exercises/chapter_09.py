@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, find_slip
 
 
 @checker(
@@ -77,7 +77,7 @@ def parameters(answer):
                 (3 * block, "you count as many blocks as a GRU has."),
             ]
             if not close(result, right):
-                return f"{cell}: {_slip(result, slips) or f'for D = {D}, h = {h} it is not {result}.'}"
+                return f"{cell}: {find_slip(result, slips) or f'for D = {D}, h = {h} it is not {result}.'}"
 
 
 def _gru_problem():
@@ -129,7 +129,7 @@ def reset_before(answer):
         (step(sigmoid=torch.tanh), "your gates are not between 0 and 1."),
     ]
     if not close(result, cells.gru_step(X_t, H, params, reset_after=False)[1]):
-        return _slip(result, slips) or "H_t is not right: check the gates, then the candidate, then the mean of both."
+        return find_slip(result, slips) or "H_t is not right: check the gates, the candidate, then the mean of both."
 
 
 @checker(
@@ -209,7 +209,7 @@ def run_time(answer):
                 (h * h * T, "each gate has a product with H of its own."),
             ]
             if not close(multiplications, blocks * h * h * T):
-                return f"{kind}: {_slip(multiplications, slips) or f'it is not {multiplications:g} multiplications.'}"
+                return f"{kind}: {find_slip(multiplications, slips) or f'not {multiplications:g} multiplications.'}"
 
 
 @checker(
@@ -238,11 +238,3 @@ def table(answer):
         return "two entries are the same to the last digit: did you pass the changed setting to probe?"
     if values["lr = 0.001"] <= values["start"]:
         return "with lr = 0.001 training should be behind the start after 60 updates: was only the rate changed?"
-
-
-def _slip(result, slips):
-    """The first sentence whose value the answer has."""
-    for value, sentence in slips:
-        if close(result, value):
-            return sentence
-    return None

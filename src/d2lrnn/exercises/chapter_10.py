@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, find_slip
 
 
 @checker(
@@ -37,7 +37,7 @@ def two_layers(answer):
     if not isinstance(outputs, torch.Tensor) or outputs.shape != above.shape:
         return f"the outputs must be a tensor of shape {tuple(above.shape)} here, (T, B, h)."
     if not close(outputs.detach(), above.detach(), 1e-5):
-        return _slip(outputs.detach(), slips) or "the outputs are not those of (10.1)."
+        return find_slip(outputs.detach(), slips) or "the outputs are not those of (10.1)."
     if close(last_1.detach(), right_2.detach(), 1e-5) and close(last_2.detach(), right_1.detach(), 1e-5):
         return "the outputs are right, but the last states are in the other order."
     if not (close(last_1.detach(), right_1.detach(), 1e-5) and close(last_2.detach(), right_2.detach(), 1e-5)):
@@ -65,7 +65,7 @@ def parameters(answer):
             (first + output, "this does not grow with the number of layers: are their weights shared?"),
         ]
         if not close(result, first + (L - 1) * above + output):
-            return _slip(result, slips) or f"for L = {L}, D = {D}, h = {h}, q = {q} it is not {result}."
+            return find_slip(result, slips) or f"for L = {L}, D = {D}, h = {h}, q = {q} it is not {result}."
 
 
 @checker(
@@ -92,7 +92,7 @@ def deepest(answer):
             (math.floor(math.log(1 - wanted) / math.log(p)) + 1, "a mask is free with probability 1 − p, not p."),
         ]
         if not close(pytorch, right[0]):
-            return "PyTorch's masks: " + (_slip(pytorch, slips) or f"for p = {p}, wanted = {wanted} not {pytorch:g}.")
+            return "PyTorch's masks: " + (find_slip(pytorch, slips) or f"for p = {p}, wanted {wanted} not {pytorch:g}.")
         slips = [
             (right[0], "their masks lie below the first and above the last layer as well."),
             (masks, "one end is still without a mask."),
@@ -101,7 +101,7 @@ def deepest(answer):
         ]
         if not close(zaremba, right[1]):
             return "masks at both ends as well: " + (
-                _slip(zaremba, slips) or f"for p = {p}, wanted = {wanted} not {zaremba:g}."
+                find_slip(zaremba, slips) or f"for p = {p}, wanted {wanted} not {zaremba:g}."
             )
 
 
@@ -129,7 +129,7 @@ def paths(answer):
             (2 ** (T + L - 2), "not every sequence of ups and rights ends in the top layer at step T."),
         ]
         if not close(number, math.comb(T + L - 2, L - 1)):
-            return f"for T = {T}, L = {L} the number of paths: " + (_slip(number, slips) or f"it is not {number}.")
+            return f"for T = {T}, L = {L} the number of paths: " + (find_slip(number, slips) or f"it is not {number}.")
         slips = [
             (T + L - 2, "the arrows from the input and to the output are missing."),
             (T + L - 1, "count both the arrow from X_1 and the one to O_T."),
@@ -137,7 +137,7 @@ def paths(answer):
             (T + L + 1, "one too many: from step 1 to step T it goes to the right T − 1 times."),
         ]
         if not close(length, T + L):
-            return f"for T = {T}, L = {L} the length: " + (_slip(length, slips) or f"it is not {length}.")
+            return f"for T = {T}, L = {L} the length: " + (find_slip(length, slips) or f"it is not {length}.")
 
 
 @checker(
@@ -159,7 +159,7 @@ def skip_strength(answer):
             (1.0, "with a = 1 the gain is that of (10.7), whatever is wanted."),
         ]
         if not close(result, math.sqrt(squared), 1e-4):
-            return _slip(result, slips) or f"for s = {s}, L = {L}, gain = {gain} it is not {float(result):.4g}."
+            return find_slip(result, slips) or f"for s = {s}, L = {L}, gain = {gain} it is not {float(result):.4g}."
 
 
 @checker(
@@ -189,7 +189,3 @@ def table(answer):
         return "one layer at 0.02 is too good for so few updates: did you pass num_updates=60?"
     if rows[1, 0.002][0] < rows[1, 0.02][0]:
         return "0.002 better than 0.02 after so few updates? Look at the order of the keys."
-
-
-def _slip(result, slips):
-    return next((problem for slip, problem in slips if close(result, slip, 1e-5)), None)

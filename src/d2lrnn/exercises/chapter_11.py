@@ -3,7 +3,7 @@
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, find_slip
 
 
 @checker(
@@ -136,14 +136,14 @@ def pooling(answer):
     if not close(mean, total / lengths[:, None], 1e-5):
         if mean.shape != total.shape:
             return f"the mean must be (B, d), not {tuple(mean.shape)}."
-        return _slip(mean, slips) or "the mean over the tokens is not right."
+        return find_slip(mean, slips) or "the mean over the tokens is not right."
     slips = [
         (H.amax(0), "your maximum reads the padding."),
         (zeroed.amax(0), "your maximum takes the zeros of the padding where all tokens are negative."),
         (zeroed.abs().amax(0), "your maximum is that of the absolute values."),
     ]
     if not close(top, highest, 1e-5):
-        return _slip(top, slips) or "the maximum over the tokens is not right."
+        return find_slip(top, slips) or "the maximum over the tokens is not right."
     mean, top = (part.detach() for part in call(answer, H.masked_fill(~tokens, torch.nan), lengths.clone()))
     if mean.isnan().any() or top.isnan().any():
         return "right, but not for NaN in the padding: 0 times NaN is NaN. Put a number there instead."
@@ -172,8 +172,4 @@ def fair(answer):
             (right - 1, "that fits, but it is not the largest."),
         ]
         if not close(result, right):
-            return _slip(result, slips) or f"for D = {D} and h = {h} it is not {result}."
-
-
-def _slip(result, slips):
-    return next((problem for slip, problem in slips if close(result, slip, 1e-5)), None)
+            return find_slip(result, slips) or f"for D = {D} and h = {h} it is not {result}."
