@@ -40,25 +40,45 @@ def training_lab(name, make_model, train_ids, held_out_ids, baselines, history):
     lr = widgets.SelectionSlider(options=[0.25, 0.5, 1, 2, 4, 8, 16], value=2, description="lr")
     clip = widgets.SelectionSlider(options=[0.1, 0.25, 0.5, 1, 2, "none"], value=1, description="clip")
     epochs = widgets.IntSlider(value=20, min=1, max=50, description="epochs")
+
+    def pictures():
+        model = make_model(hidden.value)
+        for rows in train_by_epoch(model, train_ids, held_out_ids, epochs.value, lr.value, clip.value):
+            message = f"Epoch {len(rows)} of {epochs.value}: held-out {rows.held_out_perplexity.iloc[-1]:.2f}"
+            yield curves_svg(rows, baselines), message
+
+    return lab_of(name, [[hidden, lr], [clip, epochs]], curves_svg(history, baselines), pictures)
+
+
+def lab_of(name, sliders, first_picture, pictures):
+    """A lab with a button: while `pictures` runs, each picture and message that it yields is shown.
+
+    Args:
+        name: identifies the lab in the notebook's text output.
+        sliders: rows of controls.
+        first_picture: str, an SVG picture shown at first.
+        pictures: function without arguments, a generator of (SVG picture, message).
+
+    Returns:
+        Lab.
+    """
     button = widgets.Button(description="Train")
-    picture = widgets.HTML(curves_svg(history, baselines))
-    message = widgets.HTML("Choose the settings, predict the curves, then press Train.")
+    picture = widgets.HTML(first_picture)
+    message = widgets.HTML("Choose the settings, predict what you will see, then press Train.")
 
     def train(_):
         button.disabled = True
         try:
-            for rows in train_by_epoch(
-                make_model(hidden.value), train_ids, held_out_ids, epochs.value, lr.value, clip.value
-            ):
-                picture.value = curves_svg(rows, baselines)
-                message.value = f"Epoch {len(rows)} of {epochs.value}: held-out {rows.held_out_perplexity.iloc[-1]:.2f}"
+            for drawn, said in pictures():
+                picture.value, message.value = drawn, said
         except (training.TrainingDiverged, OverflowError, ValueError) as error:
             message.value = f"Stopped: {error}"
         finally:
             button.disabled = False
 
     button.on_click(train)
-    lab = Lab([widgets.HBox([hidden, lr]), widgets.HBox([clip, epochs, button]), message, picture])
+    *rows, last = sliders
+    lab = Lab([*map(widgets.HBox, rows), widgets.HBox([*last, button]), message, picture])
     lab.name = name
     return lab
 
@@ -133,31 +153,19 @@ def copy_task_lab(name, make_model, history, lag):
     activation = widgets.Dropdown(options=list(gradients.ACTIVATIONS), value="tanh", description="activation")
     clip = widgets.SelectionSlider(options=[0.01, 0.1, 1, 10, "none"], value=1, description="clip")
     lags = widgets.SelectionSlider(options=sorted({2, 5, 10, 15, 20, 30, 40, lag}), value=lag, description="lag")
-    button = widgets.Button(description="Train")
-    picture = widgets.HTML(accuracy_svg(history))
-    message = widgets.HTML("Choose the settings, predict the curve, then press Train.")
 
-    def train(_):
-        button.disabled = True
+    def pictures():
         rows, model = [], make_model(radius.value, activation.value)
         threshold = None if clip.value == "none" else clip.value
-        try:
-            for row in tasks.train_by_rows(model, lags.value, 300, clip=threshold, every=20):
-                rows.append(row)
-                picture.value = accuracy_svg(pd.DataFrame(rows))
-                message.value = (
-                    f"Update {row['update']} of 300: accuracy {row['accuracy']:.2f}, largest gradient norm of the last "
-                    f"updates {row['grad_norm']:.3g}"
-                )
-        except training.TrainingDiverged as error:
-            message.value = f"Stopped: {error}"
-        finally:
-            button.disabled = False
+        for row in tasks.train_by_rows(model, lags.value, 300, clip=threshold, every=20):
+            rows.append(row)
+            yield (
+                accuracy_svg(pd.DataFrame(rows)),
+                f"Update {row['update']} of 300: accuracy {row['accuracy']:.2f}, largest gradient norm of the last "
+                f"updates {row['grad_norm']:.3g}",
+            )
 
-    button.on_click(train)
-    lab = Lab([widgets.HBox([radius, activation]), widgets.HBox([clip, lags, button]), message, picture])
-    lab.name = name
-    return lab
+    return lab_of(name, [[radius, activation], [clip, lags]], accuracy_svg(history), pictures)
 
 
 def accuracy_svg(history):
