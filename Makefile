@@ -51,7 +51,7 @@ test-site: book
 	$(BIN)/python -m pytest -m site tests/site
 
 bench: $(INSTALLED)
-	@for script in benchmarks/*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -7,7 +7,6 @@ steps. Times are of processor time, so that other programs disturb little; the s
 counts.
 """
 
-import sys
 import time
 import weakref
 from statistics import median
@@ -154,14 +153,7 @@ def error_of_random_network(activation, phi, case):
     return max((a - b).abs().max().item() for a, b in zip(ours.values(), theirs, strict=True))
 
 
-SECTIONS = {"time": measure_time, "memory": measure_memory, "error": measure_error}
-
 if __name__ == "__main__":
-    unknown = set(sys.argv[1:]) - set(SECTIONS)
-    if unknown:
-        sys.exit(f"unknown section {', '.join(sorted(unknown))}: choose among {', '.join(SECTIONS)}")
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    for name in sys.argv[1:] or SECTIONS:
-        SECTIONS[name]()
-        print(flush=True)
+    from sections import run
+
+    run({"time": measure_time, "memory": measure_memory, "error": measure_error})

@@ -6,7 +6,6 @@ One thread. On the CPU speeds are tokens per second of processor time, on a GPU 
 turns and the median round counts. The section `characters` reads The Time Machine.
 """
 
-import sys
 import time
 from functools import partial
 from statistics import median
@@ -176,14 +175,7 @@ def character_model(cell):
     return LanguageModel(V, 192, cell, embedding_size=64, dropout=0.4)
 
 
-SECTIONS = {"speed": speed, "characters": characters}
-
 if __name__ == "__main__":
-    unknown = set(sys.argv[1:]) - set(SECTIONS)
-    if unknown:
-        sys.exit(f"unknown section {', '.join(sorted(unknown))}: choose among {', '.join(SECTIONS)}")
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    for name in sys.argv[1:] or SECTIONS:
-        SECTIONS[name]()
-        print(flush=True)
+    from sections import run
+
+    run({"speed": speed, "characters": characters})

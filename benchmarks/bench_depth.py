@@ -7,7 +7,6 @@ are those of whole sentences, each from a zero state. One thread, about 15 minut
 """
 
 import math
-import sys
 
 import torch
 from torch import nn
@@ -99,12 +98,7 @@ def scale(num_updates=200):
     row("with skips", 8, 0.012, num_updates)
 
 
-SECTIONS = {"depth": depth, "dropout": dropout, "scale": scale}
-
 if __name__ == "__main__":
-    unknown = set(sys.argv[1:]) - set(SECTIONS)
-    if unknown:
-        sys.exit(f"unknown section {', '.join(sorted(unknown))}: choose among {', '.join(SECTIONS)}")
-    torch.set_num_threads(1)
-    for name in sys.argv[1:] or SECTIONS:
-        SECTIONS[name]()
+    from sections import run
+
+    run({"depth": depth, "dropout": dropout, "scale": scale})

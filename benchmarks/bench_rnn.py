@@ -1,13 +1,13 @@
 """Recurrent language models: speed beside torch.nn and the textbook form, and quality beside n-grams.
 
-    python benchmarks/bench_rnn.py [speed] [wrapper] [characters] [grammar] [memory]
+    python benchmarks/bench_rnn.py [speed] [wrapper] [grammar] [memory]
 
 One thread. Speeds are tokens per second of processor time, so that other programs disturb little; the sides take
-turns and the median round counts. The sections `characters` and `memory` read The Time Machine.
+turns and the median round counts. The section `memory` reads The Time Machine; quality on a few of its
+characters is in bench_cells.py.
 """
 
 import math
-import sys
 import time
 from statistics import median
 
@@ -109,47 +109,6 @@ def wrapper():
         take_turns(sides, len(batches) * B * T, rounds=11)
 
 
-def characters():
-    print("characters: The Time Machine, 10,000 to train on, the next 5,000 held out; target < 6.0 within 20 s")
-    text = keep_letters(load_text("time_machine"))
-    ids = torch.tensor([LETTERS.index(letter) for letter in text])
-    train, held_out = training.split(ids, (10_000, 5_000))
-    for n, name in enumerate(["uniform", "unigram", "bigram", "trigram", "4-gram", "5-gram"]):
-        # ε is chosen on the held-out text itself, in the n-grams' favour.
-        best = min(LaplaceModel(train, n, V, eps).perplexity(held_out[1:]) for eps in (1.0, 3.0, 10.0, 30.0))
-        print(f"  {name:<10}{best:6.2f}")
-    options = dict(num_epochs=100, batch_size=16, num_steps=T, lr=0.005)
-
-    print(" RNN, the best so far: the epoch is chosen on the held-out text, which flatters it a little")
-    print("  seconds  epoch  training  held-out  best so far")
-    clock = time.process_time()
-    history = training.fit(character_model(), train, held_out, patience=12, **options)
-    clock = time.process_time() - clock
-    seconds = history.attrs["seconds"]
-    best = history.held_out_perplexity.cummin()
-    shown = [i for i in range(len(history)) if i % 5 == 4 or i == best.idxmin()]
-    for i in shown:
-        train_perplexity, held_out_perplexity = history.train_perplexity[i], history.held_out_perplexity[i]
-        print(f"  {seconds[i]:7.1f}  {i + 1:5d}  {train_perplexity:8.2f}  {held_out_perplexity:8.2f}  {best[i]:11.2f}")
-    below = best.lt(6.0)
-    reached = f"after {seconds[below.idxmax()]:.1f} s" if below.any() else "never"
-    print(f"  below 6.0 {reached}; in all {seconds[-1]:.1f} s, of them {clock:.1f} s of processor time")
-
-    print(" RNN, the epoch chosen on the last 1,000 of the 10,000: the held-out text is read once, at the end")
-    part, validation = training.split(train, (9_000, 1_000))
-    start, clock, model = time.perf_counter(), time.process_time(), character_model()
-    history = training.fit(model, part, validation, patience=8, **options)
-    result = training.evaluate(model, held_out)
-    seconds, clock = time.perf_counter() - start, time.process_time() - clock
-    print(f"  held-out {result:.2f} after {seconds:.1f} s, of them {clock:.1f} s of processor time", end=" ")
-    print(f"(epoch {history.attrs['best_epoch']} of {len(history)})")
-
-
-def character_model():
-    torch.manual_seed(0)
-    return LanguageModel(V, 192, embedding_size=64, dropout=0.4)
-
-
 def grammar_floor():
     floor = grammar.perplexity()
     print("grammar: 80,000 English sentences to train, 2,000 others held out, words; target ≤ 1.03 of the floor")
@@ -210,14 +169,7 @@ def resident_megabytes():
         return int(file.read().split()[1]) * 4096 / 1e6
 
 
-SECTIONS = {"speed": speed, "wrapper": wrapper, "characters": characters, "grammar": grammar_floor, "memory": memory}
-
 if __name__ == "__main__":
-    unknown = set(sys.argv[1:]) - set(SECTIONS)
-    if unknown:
-        sys.exit(f"unknown section {', '.join(sorted(unknown))}: choose among {', '.join(SECTIONS)}")
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    for name in sys.argv[1:] or SECTIONS:
-        SECTIONS[name]()
-        print(flush=True)
+    from sections import run
+
+    run({"speed": speed, "wrapper": wrapper, "grammar": grammar_floor, "memory": memory})
