@@ -1,0 +1,322 @@
+"""A network that reads one sequence and writes another: an encoder, a context, a decoder.
+
+P(y | x) = Π_t P(y_t | y_1 … y_{t−1}, x). The encoder reads the source x and leaves a context c, what it has read when
+each direction is through with the sentence. The decoder is a language model of the target y that is given c in one of
+three ways, its *wiring*:
+
+- "initial_state": s_0 = tanh(c W_s + b_s) and s_t = g(y_{t−1}, s_{t−1});
+- "every_step": s_0 is learned, the same for all sentences, and s_t = g([y_{t−1}, c], s_{t−1});
+- "both": s_0 = tanh(c W_s + b_s) and s_t = g([y_{t−1}, c], s_{t−1}).
+
+With attention each step has besides a context c_t of its own, a weighted mean of the encoder's states, and the output
+layer reads tanh([s_t, c_t] W_c + b_c) instead of s_t. The query is s_t, as in Luong, Pham and Manning (2015), and not
+s_{t−1}, as in Bahdanau, Cho and Bengio (2015), where c_t acts on s_t. So teacher forcing needs no loop over the steps:
+first the recurrence runs over all of them, then all T queries are answered at once.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from d2lrnn.attention import AdditiveAttention, DotAttention
+from d2lrnn.language_model import CELLS
+from d2lrnn.taggers import Reader
+from d2lrnn.training import masked_cross_entropy
+
+WIRINGS = ("initial_state", "every_step", "both")
+ATTENTIONS = ("additive", "dot")
+
+
+class Encoder(Reader):
+    """Reads padded source sentences: `H, context = encoder(source, lengths)`.
+
+    H (S, B, d) holds the states of the last layer at every token, zeros in the padding, and context (B, d) what has
+    been read when each direction is through with the sentence; d is h or, in two directions, 2h. The padding is
+    never read: see `taggers.Reader`, which this is.
+    """
+
+
+class Decoder(nn.Module):
+    """A language model of the target sentence that is given what the encoder has read.
+
+    Args:
+        vocab_size: V, of the target language.
+        hidden_size: h, the number of hidden units of each layer.
+        context_size: d, the size of the encoder's states.
+        embedding_size: the length of the learned vector that stands for a token.
+        cell: "rnn" (tanh), "gru" or "lstm".
+        num_layers: L, how many recurrent layers are stacked.
+        wiring: how the context enters: "initial_state", "every_step" or "both".
+        attention: None, "additive" or "dot".
+        dropout: the probability of zeroing a feature while training: before, between and after the layers.
+
+    Raises:
+        ValueError: an unknown wiring or attention.
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        hidden_size,
+        context_size,
+        embedding_size=64,
+        cell="gru",
+        num_layers=1,
+        wiring="both",
+        attention=None,
+        dropout=0.0,
+    ):
+        super().__init__()
+        if wiring not in WIRINGS:
+            raise ValueError(f"wiring must be one of {', '.join(WIRINGS)}, not {wiring!r}")
+        if attention not in (None, *ATTENTIONS):
+            raise ValueError(f"attention must be None or one of {', '.join(ATTENTIONS)}, not {attention!r}")
+        self.state_shape = (2 if cell == "lstm" else 1, num_layers, hidden_size)
+        state_size = torch.Size(self.state_shape).numel()
+        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        if wiring == "every_step":
+            self.own_state = nn.Parameter(torch.zeros(state_size))
+        else:
+            self.first_state = nn.Linear(context_size, state_size)
+        self.reads_context = wiring != "initial_state"
+        self.recurrent = CELLS[cell](
+            embedding_size + context_size * self.reads_context,
+            hidden_size,
+            num_layers,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        if attention is not None:
+            if attention == "additive":
+                self.attention = AdditiveAttention(hidden_size, context_size, hidden_size)
+            else:
+                self.attention = DotAttention(hidden_size, context_size)
+            self.combine = nn.Linear(hidden_size + context_size, hidden_size)
+        else:
+            self.attention = None
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, vocab_size)
+
+    def start(self, H, lengths, context):
+        """The state before the first step.
+
+        Args:
+            H: (S, B, d) the encoder's states.
+            lengths: (B,) the lengths of the source sentences.
+            context: (B, d).
+
+        Returns:
+            tuple of tensors whose dimension 0 is the sentence: the recurrent state (B, L, h), for an LSTM two of
+            these, the context (B, d), and with attention keys (B, S, ·), values (B, S, d) and lengths (B,).
+        """
+        if hasattr(self, "own_state"):
+            first = self.own_state.expand(len(context), -1)
+        else:
+            first = torch.tanh(self.first_state(context))
+        recurrent = first.view(-1, *self.state_shape).unbind(1)
+        if self.attention is None:
+            return (*recurrent, context)
+        values = H.transpose(0, 1)
+        return (*recurrent, context, self.attention.prepare(values), values, lengths)
+
+    def forward(self, tokens, state):
+        """Read the tokens y_{t−1} of T steps and give what the output layer reads.
+
+        Args:
+            tokens: (B, T) long, the first one <bos>.
+            state: the state before these tokens: of `start`, or returned for the tokens before.
+
+        Returns:
+            features (B, T, h), the state after the last token, and the attention weights (B, T, S) or None. Only
+            the recurrent part of the state is new: the context stays that of the encoder.
+        """
+        num_parts = self.state_shape[0]
+        recurrent = tuple(part.transpose(0, 1).contiguous() for part in state[:num_parts])  # (L, B, h)
+        context = state[num_parts]
+        X = self.dropout(self.embedding(tokens.T))  # (T, B, D)
+        if self.reads_context:
+            X = torch.cat([X, context.expand(len(X), -1, -1)], dim=2)
+        S, recurrent = self.recurrent(X, recurrent if num_parts == 2 else recurrent[0])
+        recurrent = recurrent if num_parts == 2 else (recurrent,)
+        state = (*(part.transpose(0, 1) for part in recurrent), *state[num_parts:])
+        features, weights = S.transpose(0, 1), None
+        if self.attention is not None:
+            contexts, weights = self.attention.attend(features, *state[-3:])
+            features = torch.tanh(self.combine(torch.cat([features, contexts], dim=2)))
+        return self.dropout(features), state, weights
+
+
+class Seq2Seq(nn.Module):
+    """P(y | x) from an encoder and a decoder.
+
+    Training: `logits = model(source, source_lengths, target_in)`. Translating: `state = model.start(source,
+    source_lengths)`, then `log_probs, state = model.step(tokens, state)` for each token.
+
+    Args:
+        source_vocab_size: the number of source tokens.
+        target_vocab_size: V, the number of target tokens.
+        hidden_size: h, the number of hidden units of each layer and direction.
+        embedding_size: the length of the learned vectors that stand for tokens.
+        cell: "rnn" (tanh), "gru" or "lstm".
+        num_layers: how many recurrent layers are stacked, in the encoder and in the decoder.
+        bidirectional: the encoder reads backwards as well.
+        wiring: how the context enters the decoder: "initial_state", "every_step" or "both".
+        attention: None, "additive" or "dot".
+        dropout: the probability of zeroing a feature while training: before, between and after the layers.
+
+    Attributes:
+        settings: dict of the arguments, from which Seq2Seq(**settings) makes a model of the same kind.
+
+    Raises:
+        ValueError: an unknown cell, wiring or attention, a size below 1, or a dropout outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        source_vocab_size,
+        target_vocab_size,
+        hidden_size,
+        embedding_size=64,
+        cell="gru",
+        num_layers=1,
+        bidirectional=False,
+        wiring="both",
+        attention=None,
+        dropout=0.0,
+    ):
+        super().__init__()
+        self.settings = dict(
+            source_vocab_size=source_vocab_size,
+            target_vocab_size=target_vocab_size,
+            hidden_size=hidden_size,
+            embedding_size=embedding_size,
+            cell=cell,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            wiring=wiring,
+            attention=attention,
+            dropout=dropout,
+        )
+        if target_vocab_size < 1:
+            raise ValueError(f"target_vocab_size must be at least 1, not {target_vocab_size}")
+        self.encoder = Encoder(
+            source_vocab_size, hidden_size, cell, num_layers, bidirectional, embedding_size, dropout
+        )
+        self.decoder = Decoder(
+            target_vocab_size,
+            hidden_size,
+            self.encoder.output_size,
+            embedding_size,
+            cell,
+            num_layers,
+            wiring,
+            attention,
+            dropout,
+        )
+
+    def forward(self, source, source_lengths, target_in):
+        """Teacher forcing: score each target token given the true tokens before it.
+
+        Args:
+            source: (B, S) long, padded at the end.
+            source_lengths: (B,) the length of each source sentence, from 1 to S.
+            target_in: (B, T) long, the target sentences without their last token, from <bos> on; padded with any id.
+
+        Returns:
+            logits (B, T, V): logits[:, t] score the token after target_in[:, t]; those in the padding mean nothing.
+
+        Raises:
+            ValueError: ids or lengths do not fit: see `taggers.Reader`.
+        """
+        features, _, _ = self._decode(source, source_lengths, target_in)
+        return self.decoder.output(features)
+
+    def start(self, source, source_lengths=None):
+        """Read the source sentences: the state before the first step.
+
+        Args:
+            source: (B, S) long, padded at the end.
+            source_lengths: (B,) the length of each sentence, from 1 to S; None: all have length S.
+
+        Returns:
+            tuple of tensors whose dimension 0 is the sentence: to go on with some of the sentences, or with one of
+            them several times, take these rows of every tensor.
+
+        Raises:
+            ValueError: ids or lengths do not fit: see `taggers.Reader`.
+        """
+        H, context = self.encoder(source, source_lengths)
+        if source_lengths is None:
+            source_lengths = [len(H)] * len(context)
+        return self.decoder.start(H, torch.as_tensor(source_lengths, device=H.device), context)
+
+    def step(self, tokens, state):
+        """Read one token of each sentence and score the next.
+
+        Args:
+            tokens: (N,) long, the tokens before: <bos> at first.
+            state: of `start`, or returned by the step before.
+
+        Returns:
+            log_probs (N, V), natural logarithms, and the state after these tokens.
+
+        Raises:
+            ValueError: a token is not below V, or tokens and state are not equally many.
+        """
+        if tokens.shape != state[0].shape[:1]:
+            raise ValueError(
+                f"tokens must be ({len(state[0])},), one for each row of the state, not {tuple(tokens.shape)}"
+            )
+        self._check_target(tokens[:, None])
+        features, state, _ = self.decoder(tokens[:, None], state)
+        return F.log_softmax(self.decoder.output(features[:, 0]), dim=1), state
+
+    def attention_weights(self, source, source_lengths, target_in):
+        """What each target position attends to, under teacher forcing.
+
+        Args:
+            source, source_lengths, target_in: see `forward`.
+
+        Returns:
+            weights (B, T, S): weights[:, t] are those with which the token after target_in[:, t] is predicted.
+
+        Raises:
+            ValueError: the model has no attention, or ids or lengths do not fit.
+        """
+        if self.decoder.attention is None:
+            raise ValueError('this model has no attention: make it with attention="additive" or attention="dot"')
+        return self._decode(source, source_lengths, target_in)[2]
+
+    def _decode(self, source, source_lengths, target_in):
+        if target_in.dim() != 2 or target_in.shape[1] == 0 or len(target_in) != len(source):
+            raise ValueError(
+                f"target_in must be (B, T) with T of at least 1 and B = {len(source)} as the source, "
+                f"not {tuple(target_in.shape)}"
+            )
+        self._check_target(target_in)
+        return self.decoder(target_in, self.start(source, source_lengths))
+
+    def _check_target(self, tokens):
+        size = self.decoder.embedding.num_embeddings
+        if tokens.min() < 0 or tokens.max() >= size:
+            raise ValueError(
+                f"target ids must be between 0 and {size - 1}, but they go from {tokens.min()} to {tokens.max()}: "
+                "use the vocabulary that the model was made for, for the padding too"
+            )
+
+
+def batch_loss(model, batch):
+    """The masked loss of teacher forcing, for `training.fit_batches`.
+
+    The decoder reads <bos> y_1 … y_n and predicts y_1 … y_n <eos>.
+
+    Args:
+        model: Seq2Seq.
+        batch: source (B, S), source_lengths (B,), target (B, T), target_lengths (B,): a target sentence is
+            <bos>, its tokens, <eos>.
+
+    Returns:
+        the mean cross-entropy in nats per target token, padding and <bos> left out, and the number of these tokens.
+    """
+    source, source_lengths, target, target_lengths = batch
+    logits = model(source, source_lengths, target[:, :-1])
+    return masked_cross_entropy(logits, target[:, 1:], target_lengths - 1)
