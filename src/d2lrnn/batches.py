@@ -1,7 +1,9 @@
-"""From one long text to minibatches of short sequences."""
+"""From texts and sentences to minibatches of short sequences."""
 
 import numpy as np
 import torch
+
+POOL = 50  # minibatches
 
 
 def random_batches(ids, batch_size, num_steps, generator=None):
@@ -122,6 +124,49 @@ def shuffled_batches(tensors, batch_size, generator=None):
     return (tuple(tensor[rows] for tensor in tensors) for rows in order.split(batch_size))
 
 
+def pair_batches(source_ids, target_ids, batch_size, pad_id, generator=None, bucket=True):
+    """Draw minibatches of sentence pairs in random order; each pair is used once, and one minibatch may be smaller.
+
+    With buckets a minibatch holds pairs of similar length, so that little of it is padding: the shuffled pairs are
+    sorted within pools of `POOL` minibatches, cut, and the minibatches are shuffled.
+
+    Args:
+        source_ids, target_ids: lists of N sequences of ids, none of them empty; pair i is source_ids[i], target_ids[i].
+        batch_size: B, the number of pairs in a minibatch.
+        pad_id: the id to fill up with, in both languages.
+        generator: torch.Generator on the CPU; None takes torch's global one.
+        bucket: whether to put pairs of similar length together.
+
+    Returns:
+        iterator of (source (B, S), source_lengths (B,), target (B, T), target_lengths (B,)), all long; S and T are
+        the lengths of the minibatch's longest sentences.
+
+    Raises:
+        TypeError: ids are not integers.
+        ValueError: there are no pairs, not equally many sequences on both sides, an empty sequence, or batch_size is
+            below 1.
+    """
+    if not len(source_ids) == len(target_ids) >= 1:
+        raise ValueError(
+            f"source_ids and target_ids must be equally many and at least 1, not {len(source_ids)} and "
+            f"{len(target_ids)}"
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    order = torch.randperm(len(source_ids), generator=generator).tolist()
+    if bucket:
+        pool = POOL * batch_size
+        order = [
+            i
+            for start in range(0, len(order), pool)
+            for i in sorted(order[start : start + pool], key=lambda i: (len(target_ids[i]), len(source_ids[i])))
+        ]
+    cut = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if bucket:
+        cut = [cut[i] for i in torch.randperm(len(cut), generator=generator).tolist()]
+    return _padded_pairs(source_ids, target_ids, cut, pad_id)
+
+
 def as_ids(ids):
     """Check token ids and make them a tensor.
 
@@ -175,3 +220,8 @@ def _batches(ids, starts, num_steps):
     for batch in starts:
         inputs = (batch[:, None] + torch.arange(num_steps)).to(ids.device)
         yield ids[inputs], ids[inputs + 1]
+
+
+def _padded_pairs(source_ids, target_ids, rows, pad_id):
+    for batch in rows:
+        yield *pad([source_ids[i] for i in batch], pad_id), *pad([target_ids[i] for i in batch], pad_id)

@@ -1,5 +1,8 @@
 """How good a model's predictions are."""
 
+import math
+from collections import Counter
+
 import torch
 
 
@@ -30,3 +33,64 @@ def perplexity(log_probs):
     if (log_probs > 1e-6).any():
         raise ValueError("log_probs must not exceed 0: pass logarithms of probabilities, not losses or logits")
     return torch.exp(-log_probs.clamp(max=0).mean()).item()
+
+
+def bleu(candidates, references, max_n=4):
+    """Corpus BLEU: how many n-grams of the candidates occur in the references, with a penalty for too short ones.
+
+    BP · (p_1 · … · p_N)^(1/N). p_n is the share of the candidates' n-grams, of all sentences together, that occur in a
+    reference of their sentence, each counted at most as often as in the reference that has it most often (clipping).
+    BP = min(1, exp(1 − r/c)), where c is the length of all candidates and r that of their references, of each sentence
+    the one closest in length (of two equally close ones the shorter). Nothing is smoothed: where some p_n is 0, or no
+    candidate has N tokens, BLEU is 0. Source: Papineni, Roukos, Ward and Zhu (2002).
+
+    Args:
+        candidates: list of M lists of tokens, the translations to judge; a list of tokens may be empty.
+        references: list of M lists of references, each a list of tokens; at least one for each candidate.
+        max_n: N, the length of the longest n-grams.
+
+    Returns:
+        float from 0 to 1.
+
+    Raises:
+        TypeError: a sentence is a str instead of a list of tokens.
+        ValueError: there are no candidates, not as many lists of references, no reference for a candidate, or max_n is
+            below 1.
+    """
+    if not len(candidates) == len(references) >= 1:
+        raise ValueError(
+            "bleu needs a list of references for each candidate, and at least one candidate, not "
+            f"{len(references)} lists of references for {len(candidates)} candidates"
+        )
+    if max_n < 1:
+        raise ValueError(f"max_n must be at least 1, not {max_n}")
+    matches, totals = [0] * max_n, [0] * max_n
+    candidate_length = reference_length = 0
+    for i, (candidate, sentences) in enumerate(zip(candidates, references, strict=True)):
+        _check_sentences(i, candidate, sentences)
+        candidate_length += len(candidate)
+        reference_length += min((abs(len(s) - len(candidate)), len(s)) for s in sentences)[1]
+        for n in range(1, max_n + 1):
+            counts, most = _ngrams(candidate, n), Counter()
+            for sentence in sentences:
+                most |= _ngrams(sentence, n)  # of each n-gram the larger count
+            matches[n - 1] += (counts & most).total()  # and the smaller count: clipping
+            totals[n - 1] += counts.total()
+    if 0 in matches:
+        return 0.0
+    log_precision = sum(math.log(match / total) for match, total in zip(matches, totals, strict=True)) / max_n
+    return math.exp(min(0, 1 - reference_length / candidate_length) + log_precision)
+
+
+def _ngrams(tokens, n):
+    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+
+
+def _check_sentences(i, candidate, sentences):
+    if isinstance(sentences, str) or isinstance(candidate, str) or any(isinstance(s, str) for s in sentences):
+        raise TypeError(
+            f"sentence {i}: the candidate must be a list of tokens and its references a list of lists of tokens; "
+            "split each str with a tokenizer, and put a single reference into a list"
+        )
+    if len(sentences) == 0:
+        raise ValueError(f"sentence {i} has no reference")

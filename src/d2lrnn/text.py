@@ -2,14 +2,27 @@
 
 import operator
 import re
+import unicodedata
 from collections import Counter
+from dataclasses import dataclass
 
 import torch
 
 UNKNOWN = "<unk>"
+PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
 
 # A word keeps its inner apostrophes (don't, l'eau); any other sign, "_" included, is its own token.
 WORD_OR_SIGN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
+
+# Signs that nobody sees: they only say where to break a line or in which direction to write.
+INVISIBLE = re.compile("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069]")
+SPACES = re.compile(r"[\s\u200b\ufeff]+")
+QUOTES = str.maketrans(dict.fromkeys("‘’‚‛‹›ʼ", "'") | dict.fromkeys("“”„‟«»", '"'))
+JOINERS = "\u200c\u200d"
+ELIDED = re.compile(r"aujourd'hui$|[^']+'?", re.IGNORECASE)
+# Where a sentence is written from tokens: no space before the one, none after the other.
+CLOSING = set(",.…)]}?!;:،؟؛।、。，！？；：）")
+OPENING = set("([{¿¡$£（")
 
 
 def tokenize(text, level="word"):
@@ -42,6 +55,116 @@ def tokenize(text, level="word"):
     return tokens
 
 
+def normalize(text, lower=True):
+    """Write the same sentence always with the same characters.
+
+    Unicode's composed form NFC (é is one character, not e and an accent); every kind of space becomes one plain
+    space; curly apostrophes become ', curly and French quotes "; marks that nobody sees are dropped.
+
+    Args:
+        text: a str.
+        lower: lower-case the text.
+
+    Returns:
+        str, without spaces at its ends.
+
+    Raises:
+        TypeError: text is not a str.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a str, not {type(text).__name__}")
+    text = INVISIBLE.sub("", text)
+    text = unicodedata.normalize("NFC", text.lower() if lower else text)
+    return SPACES.sub(" ", text.translate(QUOTES)).strip()
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Splits sentences of one language into tokens, and joins tokens to sentences.
+
+    `tokenizer(sentence)` normalizes a sentence and gives its tokens, a list of str; it raises what `normalize` and
+    `tokenize` raise. Marks that Unicode cannot compose stay with their letters (हिन्दी is one word). Chinese, Japanese
+    and Thai are written without spaces: use level "char".
+
+    Args:
+        level: "word" or "char", as in `tokenize`.
+        lower: lower-case the sentences.
+        elision: cut words after their apostrophes, as French spells an article before a vowel ("l'", "homme"). Without
+            it words keep them (English "don't"). "aujourd'hui" is one word either way.
+
+    Raises:
+        ValueError: an unknown level, or elision at the level of characters.
+    """
+
+    level: str = "word"
+    lower: bool = True
+    elision: bool = False
+
+    def __post_init__(self):
+        if self.level not in ("word", "char"):
+            raise ValueError(f'level must be "word" or "char", not {self.level!r}')
+        if self.elision and self.level == "char":
+            raise ValueError('elision cuts words: with level="char" leave it out')
+
+    def __call__(self, sentence):
+        text = normalize(sentence, self.lower)
+        tokens = tokenize(text, self.level)
+        if self.level == "char":
+            return tokens
+        if any(map(_is_mark, text)):
+            tokens = [word for part in text.split() for word in _with_marks(tokenize(part))]
+        if not self.elision:
+            return tokens
+        return [part for token in tokens for part in (ELIDED.findall(token) if len(token) > 1 else [token])]
+
+    def join(self, tokens):
+        """Write tokens as a readable sentence, the way back.
+
+        Punctuation closes up as usual; with elision there is no space after "l'", and one before ? ! ; and :, as
+        French wants it. Of a sentence's own tokens the result has the same tokens again.
+
+        Args:
+            tokens: list of str.
+
+        Returns:
+            str.
+
+        Raises:
+            TypeError: tokens is one str, or holds something else than str.
+        """
+        tokens = _list_of_str(tokens, "tokens")
+        if self.level == "char":
+            return "".join(tokens)
+        closing = CLOSING - set("?!;:") if self.elision else CLOSING
+        text, open_quote, close_up = "", False, True
+        for i, token in enumerate(tokens):
+            closes = token in closing or (token == '"' and open_quote)
+            hyphen = token == "-" and 0 < i < len(tokens) - 1
+            text += token if closes or close_up or hyphen else f" {token}"
+            if token == '"':
+                open_quote = not open_quote
+            elided = self.elision and len(token) > 1 and token.endswith("'")
+            close_up = token in OPENING or hyphen or elided or (token == '"' and open_quote)
+        return text
+
+
+def _is_mark(character):
+    """Whether a character belongs to the one before it, as an accent that cannot be composed."""
+    return unicodedata.category(character).startswith("M") or character in JOINERS
+
+
+def _with_marks(tokens):
+    """Put marks back to their letters; tokens are those of a text without spaces."""
+    words = []
+    for token in tokens:
+        inside_a_word = words and _is_mark(words[-1][-1]) and words[-1][0].isalnum() and token[0].isalnum()
+        if words and (_is_mark(token[0]) or inside_a_word):
+            words[-1] += token
+        else:
+            words.append(token)
+    return words
+
+
 def keep_letters(text):
     """Lower-case a text and turn every run of anything but a–z into one space.
 
@@ -70,7 +193,7 @@ class Vocab:
     id (0 for an unknown token), `token in vocab` whether it has an id of its own.
 
     Args:
-        tokens: list of str, the tokens of the training text (not of the held-out text).
+        tokens: list of str, the tokens of the training text (not of the held-out text); or their counts, a dict.
         min_freq: tokens seen less often get no id: they become `<unk>`.
         reserved: tokens that are not in the text, such as `("<pad>", "<bos>", "<eos>")`.
 

@@ -5,9 +5,7 @@ logits (B, T, V). `fit_batches` is for everything else that comes in minibatches
 """
 
 import hashlib
-import io
 import math
-import os
 import time
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from torch.nn import functional as F
 from d2lrnn.batches import as_ids, mask, random_batches, sequential_batches
 from d2lrnn.gradients import clip_
 from d2lrnn.metrics import perplexity
-from d2lrnn.runtime import progress
+from d2lrnn.runtime import load_file, progress, save_file
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 SAMPLINGS = {"random": random_batches, "sequential": sequential_batches}
@@ -476,25 +474,14 @@ def _save(path, settings, history, best, model, optimizer, generator, device):
         "random": torch.get_rng_state(),
         "cuda_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
-    # The old file stays whole until the new one is on the disk; then one rename replaces it.
-    unfinished = Path(f"{path}.unfinished")
-    try:
-        with open(unfinished, "wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
+    save_file(checkpoint, path)
 
 
 def _load(path, settings, model, optimizer, generator, device):
-    content = Path(path).read_bytes()
     try:
-        checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        checkpoint = load_file(path)
         changed = [name for name in settings if settings[name] != checkpoint["settings"][name]]
-    except Exception as error:  # a damaged file fails in many ways
+    except (ValueError, TypeError, KeyError, IndexError) as error:
         raise CheckpointError(
             f"{path} is truncated, damaged or not a checkpoint of training.fit: delete it to start again"
         ) from error
