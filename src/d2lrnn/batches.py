@@ -124,7 +124,7 @@ def shuffled_batches(tensors, batch_size, generator=None):
     return (tuple(tensor[rows] for tensor in tensors) for rows in order.split(batch_size))
 
 
-def pair_batches(source_ids, target_ids, batch_size, pad_id, generator=None, bucket=True):
+def pair_batches(source_ids, target_ids, batch_size, pad_id, generator=None, bucket=True, shuffle=True):
     """Draw minibatches of sentence pairs in random order; each pair is used once, and one minibatch may be smaller.
 
     With buckets a minibatch holds pairs of similar length, so that little of it is padding: the shuffled pairs are
@@ -136,6 +136,7 @@ def pair_batches(source_ids, target_ids, batch_size, pad_id, generator=None, buc
         pad_id: the id to fill up with, in both languages.
         generator: torch.Generator on the CPU; None takes torch's global one.
         bucket: whether to put pairs of similar length together.
+        shuffle: False keeps the pairs in order, without buckets.
 
     Returns:
         iterator of (source (B, S), source_lengths (B,), target (B, T), target_lengths (B,)), all long; S and T are
@@ -153,18 +154,15 @@ def pair_batches(source_ids, target_ids, batch_size, pad_id, generator=None, buc
         )
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-    order = torch.randperm(len(source_ids), generator=generator).tolist()
-    if bucket:
-        pool = POOL * batch_size
-        order = [
-            i
-            for start in range(0, len(order), pool)
-            for i in sorted(order[start : start + pool], key=lambda i: (len(target_ids[i]), len(source_ids[i])))
-        ]
-    cut = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if bucket:
-        cut = [cut[i] for i in torch.randperm(len(cut), generator=generator).tolist()]
-    return _padded_pairs(source_ids, target_ids, cut, pad_id)
+    order = torch.randperm(len(source_ids), generator=generator).tolist() if shuffle else list(range(len(source_ids)))
+    if not (shuffle and bucket):
+        return _padded_pairs(source_ids, target_ids, _cut(order, batch_size), pad_id)
+    rows = []
+    for pool in _cut(order, POOL * batch_size):
+        pool.sort(key=lambda i: (len(target_ids[i]), len(source_ids[i])))
+        rows += _cut(pool, batch_size)
+    rows = [rows[i] for i in torch.randperm(len(rows), generator=generator)]
+    return _padded_pairs(source_ids, target_ids, rows, pad_id)
 
 
 def as_ids(ids):
@@ -220,6 +218,10 @@ def _batches(ids, starts, num_steps):
     for batch in starts:
         inputs = (batch[:, None] + torch.arange(num_steps)).to(ids.device)
         yield ids[inputs], ids[inputs + 1]
+
+
+def _cut(items, size):
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _padded_pairs(source_ids, target_ids, rows, pad_id):
