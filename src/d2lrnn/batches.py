@@ -83,8 +83,7 @@ def pad(sequences, pad_id):
     if lengths.min() == 0:
         raise ValueError(f"sequence {lengths.argmin()} is empty: leave it out")
     ids = torch.full((len(sequences), int(lengths.max())), pad_id)
-    for row, sequence in zip(ids, sequences, strict=True):
-        row[: len(sequence)] = as_ids(sequence)
+    ids[mask(lengths, ids.shape[1])] = as_ids([i for sequence in sequences for i in sequence])
     return ids, lengths
 
 
