@@ -1,11 +1,12 @@
 import math
 
 import pytest
+import sacrebleu
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2lrnn.metrics import perplexity
+from d2lrnn.metrics import bleu, perplexity
 
 
 @pytest.mark.parametrize("vocab_size", [1, 2, 27, 10_000])
@@ -72,3 +73,75 @@ def test_bad_input_is_an_error(log_probs, message):
         perplexity(log_probs)
     with pytest.raises(ValueError, match=message):
         perplexity(torch.tensor(log_probs))
+
+
+# BLEU
+
+sentences = st.lists(st.sampled_from("abcde"), max_size=9)
+corpora = st.lists(st.tuples(sentences, st.lists(sentences, min_size=1, max_size=4)), min_size=1, max_size=6)
+
+
+def sacre(candidates, references, max_n):
+    """The oracle. It wants one str a sentence, and one list for all first references, one for all second ones, …"""
+    most = max(map(len, references))
+    streams = [[" ".join(r[i]) if i < len(r) else None for r in references] for i in range(most)]
+    metric = sacrebleu.BLEU(tokenize="none", smooth_method="none", force=True, max_ngram_order=max_n)
+    return metric.corpus_score([" ".join(candidate) for candidate in candidates], streams).score / 100
+
+
+@given(corpora, st.integers(1, 5))
+@settings(deadline=None)
+def test_bleu_is_sacrebleus(corpus, max_n):
+    candidates, references = zip(*corpus, strict=True)
+    assert bleu(candidates, references, max_n) == pytest.approx(sacre(candidates, references, max_n), abs=1e-12)
+
+
+@given(corpora, st.randoms(use_true_random=False), st.integers(1, 3))
+@settings(deadline=None)
+def test_bleu_of_sentences_made_from_their_references_is_sacrebleus(corpus, random, max_n):
+    # Candidates near their references, so that BLEU is seldom 0.
+    candidates = [random.choice(references)[: random.randint(1, 9)] for _, references in corpus]
+    references = [references for _, references in corpus]
+    assert bleu(candidates, references, max_n) == pytest.approx(sacre(candidates, references, max_n), abs=1e-12)
+
+
+@given(corpora)
+@settings(deadline=None)
+def test_bleu_does_not_depend_on_the_order_of_sentences_and_references(corpus):
+    candidates, references = zip(*corpus, strict=True)
+    turned = [list(reversed(r)) for r in reversed(references)]
+    assert bleu(candidates[::-1], turned, 2) == pytest.approx(bleu(candidates, references, 2), abs=1e-15)
+
+
+def test_bleu_by_hand():
+    # Papineni et al.: "the" counts twice only, as in the reference that has it most often.
+    references = [["the cat is on the mat".split(), "there is a cat on the mat".split()]]
+    assert bleu(["the the the the the the the".split()], references, max_n=1) == pytest.approx(2 / 7)
+    # 3 of 3 words and 1 of 2 pairs; the reference is one word longer.
+    assert bleu([list("abd")], [[list("abcd")]], max_n=2) == pytest.approx(math.exp(1 - 4 / 3) * math.sqrt(1 / 2))
+    # References of 2 and 4 words are equally close: the shorter counts, so there is no penalty.
+    assert bleu([list("abc")], [[list("abcd"), list("ab")]], max_n=1) == 1
+
+
+def test_a_perfect_translation_has_bleu_1_and_one_without_a_common_4_gram_0():
+    assert bleu([list("abcd"), list("ab")], [[list("abcd")], [list("zzz"), list("ab")]]) == 1
+    assert bleu([list("abcxd")], [[list("abcd")]]) == 0
+    assert bleu([list("abc")], [[list("abc")]]) == 0  # too short for 4-grams
+    assert bleu([[], []], [[["a"]], [["b"]]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("candidates", "references", "max_n", "error", "message"),
+    [
+        ([], [], 4, ValueError, "at least one candidate"),
+        ([["a"]], [], 4, ValueError, "0 lists of references for 1"),
+        ([["a"], ["b"]], [[["a"]], []], 4, ValueError, "sentence 1 has no reference"),
+        ([["a"]], [[["a"]]], 0, ValueError, "max_n must be at least 1"),
+        (["a b"], [[["a"]]], 4, TypeError, "split each str"),
+        ([["a"]], [["a b"]], 4, TypeError, "split each str"),
+        ([["a"]], ["a b"], 4, TypeError, "split each str"),
+    ],
+)
+def test_bleu_refuses(candidates, references, max_n, error, message):
+    with pytest.raises(error, match=message):
+        bleu(candidates, references, max_n)

@@ -115,7 +115,7 @@ class Tokenizer:
             tokens = [word for part in text.split() for word in _with_marks(tokenize(part))]
         if not self.elision:
             return tokens
-        return [part for token in tokens for part in (ELIDED.findall(token) if len(token) > 1 else [token])]
+        return [part for token in tokens for part in (ELIDED.findall(token) if token[0].isalnum() else [token])]
 
     def join(self, tokens):
         """Write tokens as a readable sentence, the way back.
