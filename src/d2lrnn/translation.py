@@ -257,13 +257,12 @@ class Translator:
         """
         if isinstance(sentences, str):
             return self.translate([sentences], width, alpha, max_steps)[0]
-        source_ids = [self._checked_ids(sentence, tokens) for sentence, tokens in self._tokenized(sentences)]
+        if not isinstance(sentences, list | tuple):
+            raise TypeError(f"sentences must be a str or a list of str, not {type(sentences).__name__}")
+        tokenized = _tokens(self.data.source_tokenizer, sentences)
+        source_ids = [self._checked_ids(*both) for both in zip(sentences, tokenized, strict=True)]
         tokens = _best_translations(self.model, self.data, source_ids, width, alpha, max_steps)
         return [self.data.target_tokenizer.join(sentence) for sentence in tokens]
-
-    def _tokenized(self, sentences):
-        sentences = list(sentences)
-        return zip(sentences, _tokens(self.data.source_tokenizer, sentences), strict=True)
 
     def _checked_ids(self, sentence, tokens):
         data = self.data
@@ -370,7 +369,7 @@ def _best_translations(model, data, source_ids, width, alpha, max_steps):
             rows = by_length[start : start + BATCH_SIZE]
             source, lengths = pad([source_ids[i] for i in rows], data.pad_id)
             state = model.start(source.to(device), lengths.to(device))
-            found = beam_search(model.step, state, data.bos_id, data.eos_id, max_steps, width, alpha, banned)
+            found = beam_search(model.step, state, data.bos_id, data.eos_id, max_steps, width, alpha, banned, 1)
             for i, hypotheses in zip(rows, found, strict=True):
                 ids = [token for token in hypotheses[0].tokens if token != data.eos_id]
                 tokens[i] = data.target_vocab.to_tokens(ids)
