@@ -3,7 +3,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2lrnn.batches import as_ids, mask, pad, random_batches, sequential_batches, shuffled_batches
+from d2lrnn.batches import (
+    as_ids,
+    mask,
+    pad,
+    pair_batches,
+    random_batches,
+    sequential_batches,
+    shuffled_batches,
+)
 
 both = pytest.mark.parametrize("batches", [random_batches, sequential_batches])
 sizes = given(st.integers(1, 5), st.integers(1, 7), st.integers(0, 60), st.integers(0, 99))
@@ -178,3 +186,84 @@ def test_shuffled_batches_are_shuffled():
 def test_rows_that_cannot_be_drawn_are_refused(tensors, batch_size, words):
     with pytest.raises(ValueError, match=words):
         shuffled_batches(tensors, batch_size)
+
+
+# Pairs of sentences
+
+PAD = 9
+some_pairs = st.lists(
+    st.tuples(st.lists(st.integers(0, 8), min_size=1, max_size=7), st.lists(st.integers(0, 8), min_size=1, max_size=7)),
+    min_size=1,
+    max_size=40,
+)
+
+
+def draw_pairs(pairs, batch_size, seed=0, **options):
+    sources, targets = zip(*pairs, strict=True)
+    return list(pair_batches(sources, targets, batch_size, PAD, torch.Generator().manual_seed(seed), **options))
+
+
+def unpadded(batch):
+    """The pairs of a minibatch."""
+    source, source_lengths, target, target_lengths = batch
+    assert (source[~mask(source_lengths, source.shape[1])] == PAD).all()
+    assert (target[~mask(target_lengths, target.shape[1])] == PAD).all()
+    assert source.shape[1] == source_lengths.max() and target.shape[1] == target_lengths.max()
+    rows = zip(source, source_lengths, target, target_lengths, strict=True)
+    return [(x[:n].tolist(), y[:m].tolist()) for x, n, y, m in rows]
+
+
+@given(some_pairs, st.integers(1, 7), st.integers(0, 99), st.booleans(), st.booleans())
+@settings(deadline=None)
+def test_pair_batches_use_each_pair_once(pairs, batch_size, seed, bucket, shuffle):
+    drawn = draw_pairs(pairs, batch_size, seed, bucket=bucket, shuffle=shuffle)
+    found = [pair for batch in drawn for pair in unpadded(batch)]
+    assert sorted(found) == sorted(pairs)
+    assert shuffle or found == pairs
+    sizes = [len(batch[0]) for batch in drawn]
+    assert sorted(sizes)[1:] == [batch_size] * (len(sizes) - 1)
+    again = draw_pairs(pairs, batch_size, seed, bucket=bucket, shuffle=shuffle)
+    assert all(torch.equal(a, b) for x, y in zip(drawn, again, strict=True) for a, b in zip(x, y, strict=True))
+
+
+def test_pair_batches_put_similar_lengths_together_in_random_order():
+    lengths = torch.randint(1, 30, (3000,), generator=torch.Generator().manual_seed(1)).tolist()
+    pairs = [([i % 9] * length, [i % 9] * (length + i % 3)) for i, length in enumerate(lengths)]
+    padding = {}
+    for bucket in (True, False):
+        drawn = draw_pairs(pairs, 10, bucket=bucket)
+        tokens = sum(int(batch[1].sum() + batch[3].sum()) for batch in drawn)
+        padding[bucket] = 1 - tokens / sum(batch[0].numel() + batch[2].numel() for batch in drawn)
+    assert padding[True] < 0.06 < 0.4 < padding[False]
+    longest = [batch[0].shape[1] for batch in draw_pairs(pairs, 10)]
+    assert longest != sorted(longest)
+    assert len({tuple(batch[0].shape[1] for batch in draw_pairs(pairs, 10, seed)) for seed in range(5)}) == 5
+    # What shares a minibatch changes from epoch to epoch.
+    together = [{tuple(batch[3].tolist()) for batch in draw_pairs(pairs, 10, seed)} for seed in (0, 1)]
+    assert together[0] != together[1]
+
+
+@pytest.mark.parametrize(
+    "sources, targets, batch_size, error, words",
+    [
+        ([], [], 2, ValueError, "at least 1, not 0 and 0"),
+        ([[1]], [], 2, ValueError, "not 1 and 0"),
+        ([[1]], [[2]], 0, ValueError, "batch_size must be at least 1"),
+    ],
+)
+def test_pairs_that_cannot_be_drawn_are_refused_at_the_call(sources, targets, batch_size, error, words):
+    with pytest.raises(error, match=words):
+        pair_batches(sources, targets, batch_size, PAD)
+
+
+@pytest.mark.parametrize(
+    "sources, targets, error, words",
+    [
+        ([[1], []], [[2], [3]], ValueError, "empty"),
+        ([["go"]], [[2]], TypeError, "to_ids"),
+        ([[1]], [[-2]], ValueError, "negative"),
+    ],
+)
+def test_ids_of_pairs_that_are_no_ids_are_refused(sources, targets, error, words):
+    with pytest.raises(error, match=words):
+        list(pair_batches(sources, targets, 2, PAD, shuffle=False))
