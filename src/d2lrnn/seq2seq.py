@@ -19,9 +19,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from d2lrnn.attention import AdditiveAttention, DotAttention
+from d2lrnn.batches import mask
+from d2lrnn.cells import check_lengths
 from d2lrnn.language_model import CELLS
 from d2lrnn.taggers import Reader
-from d2lrnn.training import masked_cross_entropy
 
 WIRINGS = ("initial_state", "every_step", "both")
 ATTENTIONS = ("additive", "dot")
@@ -315,8 +316,18 @@ def batch_loss(model, batch):
             <bos>, its tokens, <eos>.
 
     Returns:
-        the mean cross-entropy in nats per target token, padding and <bos> left out, and the number of these tokens.
+        the mean cross-entropy in nats per target token, padding and <bos> left out, and the number of these tokens:
+        what `training.masked_cross_entropy` gives.
+
+    Raises:
+        ValueError: ids or lengths do not fit, or a target sentence is shorter than two tokens.
     """
     source, source_lengths, target, target_lengths = batch
-    logits = model(source, source_lengths, target[:, :-1])
-    return masked_cross_entropy(logits, target[:, 1:], target_lengths - 1)
+    model._check_target(target)
+    B, T = target.shape
+    lengths = check_lengths(target_lengths - 1, B, T - 1)
+    features = model._decode(source, source_lengths, target[:, :-1])[0].flatten(0, 1)
+    tokens = mask(lengths.to(target.device), T - 1).flatten().nonzero()[:, 0]
+    # The output layer is the dearest part of the model: it never sees the padding.
+    logits = model.decoder.output(features[tokens])
+    return F.cross_entropy(logits, target[:, 1:].flatten()[tokens]), len(tokens)
