@@ -72,7 +72,7 @@ def greedy(step, state, bos, eos, max_steps, alpha=0.75, banned=()):
     log_prob = score = None
     for t in range(1, max_steps + 1):
         log_probs, state = _step(step, last, state, eos, banned)
-        best, last = log_probs.max(dim=1)  # the first one of equal ones
+        best, last = _without(log_probs, banned).max(dim=1)  # the first one of equal ones
         if log_prob is None:
             log_prob, score = torch.zeros_like(best), torch.zeros_like(best)
         log_prob[rows] += best
@@ -115,7 +115,7 @@ def exhaustive(step, state, bos, eos, max_steps, alpha=0.75, banned=()):
                     f"{LARGEST_SEARCH:,}: lower max_steps, ban tokens, or use beam_search"
                 )
             log_prob = torch.zeros_like(log_probs[:, 0])
-        log_prob = log_prob.unsqueeze(1) + log_probs
+        log_prob = log_prob.unsqueeze(1) + _without(log_probs, banned)
         parent, token = (log_prob > -torch.inf).nonzero(as_tuple=True)
         rows, log_prob = rows[parent], log_prob[parent, token]
         tokens = torch.cat([tokens[parent], token.unsqueeze(1)], dim=1)
@@ -167,8 +167,7 @@ def beam_search(step, state, bos, eos, max_steps, width, alpha=0.75, banned=(), 
     """
     num_results = width if num_results is None else num_results
     steps = list(_search(step, state, bos, eos, max_steps, width, alpha, banned, num_results))
-    scores = torch.cat([kept.score.where(kept.over, -torch.inf) for kept in steps], dim=1)
-    scores, place = _top(scores, num_results)
+    scores, place = _top(torch.cat([kept.score for kept in steps], dim=1), num_results)
     log_prob = torch.cat([kept.log_prob for kept in steps], dim=1).gather(1, place)
     last, slot = place // width, place % width  # the step at which a result ended, and its place in the beam then
     tokens = torch.full((*place.shape, len(steps)), eos, device=place.device)
@@ -204,85 +203,90 @@ def beam_tree(step, state, bos, eos, max_steps, width, alpha=0.75, banned=(), nu
     if num_rows != 1:
         raise ValueError(f"a tree is drawn for one sentence, but the state has {num_rows} rows: pass one of them")
     num_results = width if num_results is None else num_results
-    steps = _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results, all_tokens=True)
-    return [_nodes(kept, t, alpha, eos) for t, kept in enumerate(steps, start=1)]
+    steps = _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results)
+    return [_nodes(kept.candidates[0], t, width, alpha, eos) for t, kept in enumerate(steps, start=1)]
 
 
-def _nodes(kept, t, alpha, eos):
-    """The Nodes of step t: the candidates of one sentence, the likeliest first, without the impossible ones."""
-    log_prob, order = kept.candidates.flatten().sort(descending=True, stable=True)
+def _nodes(candidates, t, width, alpha, eos):
+    """The Nodes of step t from their log-probabilities (k, V), the likeliest first, without the impossible ones."""
+    log_prob, order = candidates.flatten().sort(descending=True, stable=True)
     log_prob, order = log_prob[log_prob > -torch.inf], order[log_prob > -torch.inf]
-    tokens, parents = kept.tokens.flatten()[order], order // kept.candidates.shape[2]
+    parents, tokens = order // candidates.shape[1], order % candidates.shape[1]
     columns = (part.tolist() for part in (tokens, parents, log_prob, log_prob / t**alpha))
     return [
-        Node(token, parent if t > 1 else None, log_prob, score, i < kept.token.shape[1], token == eos)
+        Node(token, parent if t > 1 else None, log_prob, score, i < width, token == eos)
         for i, (token, parent, log_prob, score) in enumerate(zip(*columns, strict=True))
     ]
 
 
 class _Kept(NamedTuple):
-    """One step of beam search. A place in the beam that nothing fills has log_prob −inf."""
+    """One step of beam search on B sentences. A place in the beam that nothing fills has log_prob −inf."""
 
     token: torch.Tensor  # (B, k), the likeliest first
     parent: torch.Tensor  # (B, k), the place of the hypothesis that was continued in the beam before
     log_prob: torch.Tensor  # (B, k)
-    score: torch.Tensor  # (B, k)
-    over: torch.Tensor  # (B, k), whether it has ended or is cut off
-    tokens: torch.Tensor  # (B, k, m), the m likeliest continuations of each hypothesis of the beam before …
-    candidates: torch.Tensor  # (B, k, m), … and their log-probabilities
+    score: torch.Tensor  # (B, k), −inf for what has neither ended nor is cut off
+    candidates: torch.Tensor  # (A, k, V), log P of every continuation in the A sentences that have not stopped
 
 
 @torch.no_grad()
-def _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results, all_tokens=False):
-    """Yield a _Kept for each step of beam search until every sentence has stopped."""
+def _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results):
+    """Yield a _Kept for each step of beam search, until every sentence has stopped."""
     num_rows, device = _check(state, bos, eos, max_steps, alpha, banned)
     _check_whole("width", width)
     _check_whole("num_results", num_results)
     if num_results > width:
         raise ValueError(f"a beam of width {width} gives at most {width} results, not {num_results}: widen the beam")
 
-    # Row i of the state belongs to place slot[i] in the beam of sentence[i]. Only live hypotheses have a row.
-    sentence = torch.arange(num_rows, device=device)
-    slot = torch.zeros_like(sentence)
-    last = torch.full_like(sentence, bos)
+    going = torch.arange(num_rows, device=device)  # the A sentences that have not stopped
+    # Only live hypotheses have a row in the state: row i is that in place slot[i] of the beam of going[sentence[i]].
+    sentence, slot = going, torch.zeros_like(going)
+    last = torch.full_like(going, bos)
     log_prob = scores = None
     for t in range(1, max_steps + 1):
         log_probs, state = _step(step, last, state, eos, banned)
+        vocab_size = log_probs.shape[1]
         if t == 1:
             log_prob = log_probs.new_zeros(num_rows, width)
             scores = log_probs.new_full((num_rows, num_results), -torch.inf)
-        # The k best continuations of a beam are among the k best of each of its hypotheses.
-        best, ids = _top(log_probs, log_probs.shape[1] if all_tokens else width)
-        shape = (num_rows, width, best.shape[1])
-        candidates, tokens = best.new_full(shape, -torch.inf), ids.new_zeros(shape)
-        candidates[sentence, slot] = log_prob[sentence, slot].unsqueeze(1) + best
-        tokens[sentence, slot] = ids
+        candidates = log_probs.new_full((len(going), width, vocab_size), -torch.inf)
+        candidates[sentence, slot] = log_prob[sentence, slot].unsqueeze(1) + log_probs
+        if banned:
+            candidates[:, :, list(banned)] = -torch.inf
         log_prob, place = _top(candidates.flatten(1), width)
-        token, parent = tokens.flatten(1).gather(1, place), place // shape[2]
+        parent, token = place // vocab_size, place % vocab_size
 
-        score = log_prob / t**alpha
         ended = token == eos
-        yield _Kept(token, parent, log_prob, score, ended | (t == max_steps), tokens, candidates)
+        score = log_prob / t**alpha
+        score = score if t == max_steps else score.where(ended, -torch.inf)
+        yield _Kept(*(_all_rows(part, going, num_rows) for part in (token, parent, log_prob, score)), candidates)
         if t == max_steps:
             return
 
-        scores = torch.cat([scores, score.where(ended, -torch.inf)], dim=1).topk(num_results).values
-        hopeful = log_prob / max_steps**alpha > scores[:, -1:]
-        live = ~ended & (log_prob > -torch.inf)
-        live &= (live & hopeful).any(dim=1, keepdim=True)
-        row_of = place.new_zeros(num_rows, width)
-        row_of[sentence, slot] = torch.arange(len(sentence), device=device)
-        sentence, slot = live.nonzero(as_tuple=True)
-        if len(sentence) == 0:
+        scores = torch.cat([scores, score], dim=1).topk(num_results).values
+        live = (log_prob > -torch.inf) & ~ended
+        hopeful = live & (log_prob / max_steps**alpha > scores[:, -1:])
+        on = hopeful.any(dim=1)
+        if not on.any():
             return
-        last = token[sentence, slot]
-        state = _select(state, row_of[sentence, parent[sentence, slot]])
+        row = place.new_zeros(len(going), width)
+        row[sentence, slot] = torch.arange(len(sentence), device=device)
+        row = row.gather(1, parent)
+        going, log_prob, scores, live, token, row = (part[on] for part in (going, log_prob, scores, live, token, row))
+        sentence, slot = live.nonzero(as_tuple=True)
+        last, state = token[sentence, slot], _select(state, row[sentence, slot])
+
+
+def _all_rows(part, rows, num_rows):
+    """From (A, k) to (B, k): −inf, or 0 for ids, in the rows that are not given."""
+    empty = -torch.inf if part.is_floating_point() else 0
+    return part.new_full((num_rows, part.shape[1]), empty).index_copy(0, rows, part)
 
 
 def _top(values, k):
-    """The k largest of each row, or all if there are fewer, falling; equal ones in the order of their columns."""
+    """The k largest of each row, falling; equal ones in the order of their columns."""
     best, columns = values.topk(min(k + 1, values.shape[1]))
-    tied = (best[:, 1:] == best[:, :-1]).any(dim=1)
+    tied = ((best[:, 1:] == best[:, :-1]) & (best[:, 1:] > -torch.inf)).any(dim=1)
     if tied.any():  # topk takes equal values in any order
         by_column = values[tied].sort(dim=1, descending=True, stable=True)
         best[tied], columns[tied] = (part[:, : best.shape[1]] for part in by_column)
@@ -290,7 +294,7 @@ def _top(values, k):
 
 
 def _step(step, last, state, eos, banned):
-    """Ask the model for the next log-probabilities, and check them; banned tokens get −inf."""
+    """Ask the model for the next log-probabilities, and check them."""
     log_probs, state = step(last, state)
     if log_probs.dim() != 2 or len(log_probs) != len(last):
         raise ValueError(
@@ -304,9 +308,13 @@ def _step(step, last, state, eos, banned):
         raise ValueError(
             f"step must return log-probabilities, at most 0, but the largest is {highest:.3g}: use log_softmax(logits)"
         )
-    if banned:
-        log_probs = log_probs.index_fill(1, torch.tensor(list(banned), device=log_probs.device), -torch.inf)
     return log_probs, state
+
+
+def _without(log_probs, banned):
+    if not banned:
+        return log_probs
+    return log_probs.index_fill(1, torch.tensor(list(banned), device=log_probs.device), -torch.inf)
 
 
 def _select(state, rows):
