@@ -235,7 +235,7 @@ def test_pair_batches_put_similar_lengths_together_in_random_order():
         tokens = sum(int(batch[1].sum() + batch[3].sum()) for batch in drawn)
         padding[bucket] = 1 - tokens / sum(batch[0].numel() + batch[2].numel() for batch in drawn)
     assert padding[True] < 0.06 < 0.4 < padding[False]
-    longest = [batch[0].shape[1] for batch in draw_pairs(pairs, 10)]
+    longest = [batch[2].shape[1] for batch in draw_pairs(pairs[:200], 10)]  # one pool
     assert longest != sorted(longest)
     assert len({tuple(batch[0].shape[1] for batch in draw_pairs(pairs, 10, seed)) for seed in range(5)}) == 5
     # What shares a minibatch changes from epoch to epoch.
