@@ -60,15 +60,6 @@ def textbook_gru(inputs, state, p):
     return torch.stack(outputs), H
 
 
-def only_products(inputs, state, params, size):
-    """The matrix products of a recurrence and nothing else: it cannot be faster than this in the same loop."""
-    H, states = inputs.new_zeros(inputs.shape[1], HIDDEN_SIZE), []
-    for XW_t in (inputs @ params["W_x"]).unbind():
-        H = torch.addmm(XW_t, H, params["W_h"])[:, :size]
-        states.append(H)
-    return torch.stack(states) @ params["W_hq"] + params["b_q"], H
-
-
 class BareModel(nn.Module):
     """A layer of torch.nn and a linear layer, with nothing around them."""
 
@@ -92,7 +83,6 @@ def speed():
             "textbook: a product for each gate": (textbook_params("ifoc"), textbook_lstm),
             "scratch: cells.lstm": (lstm(), cells.lstm),
             "torch.nn.LSTM": nn.LSTM,
-            "only the matrix products of cells.lstm": (lstm(), partial(only_products, size=HIDDEN_SIZE)),
         },
         " GRU; targets: scratch ≥ 1.05 of the textbook form and ≥ 0.85 of torch": {
             "textbook: a product for each gate": (textbook_params("zrc"), textbook_gru),

@@ -219,6 +219,28 @@ def example_of(cell, T, B, D, h, q, seed):
     return inputs, some_state(cell, (B, h), g, inputs), params
 
 
+def test_the_backward_pass_of_the_lstm_is_that_of_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    params = cells.init_lstm_params(2, 3, 2, scale=0.7, generator=generator)
+    params = {name: value.detach().double().requires_grad_() for name, value in params.items()}
+    shapes = ((4, 2, 2), (2, 3), (2, 3))
+    X, H, C = (torch.randn(shape, generator=generator).double().requires_grad_() for shape in shapes)
+
+    def run(X, H, C, *values):
+        outputs, state = cells.lstm(X, (H, C), dict(zip(params, values, strict=True)))
+        return outputs, *state
+
+    assert torch.autograd.gradcheck(run, (X, H, C, *params.values()))
+
+
+def test_an_lstm_is_differentiated_once_and_says_so():
+    params = cells.init_lstm_params(2, 3, 2, generator=torch.Generator().manual_seed(0))
+    outputs, _ = cells.lstm(torch.ones(4, 1, 2), None, params)
+    [gradient] = torch.autograd.grad(outputs.sum(), params["W_h"], create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        gradient.sum().backward()
+
+
 def test_lstm_step_is_the_equations_gate_by_gate():
     (X,), (H, C), params = example_of("lstm", 1, 3, 4, 5, 2, 0)
     p = gates_one_by_one(params, "ifco")

@@ -11,6 +11,7 @@ returned, and everything stays on the device of the inputs.
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
@@ -199,7 +200,9 @@ def lstm_step(X_t, state, params):
 def lstm(inputs, state, params):
     """An LSTM unrolled over time: `lstm_step` for t = 1 … T.
 
-    The four products of a step are one matrix multiplication, and X_t W_x + b is computed for all steps at once.
+    The four products of a step are one matrix multiplication, and X_t W_x + b is computed for all steps at once. The
+    backward pass is written out, for speed; so the outputs can be
+    differentiated once, not twice.
 
     Args:
         inputs: (T, B, D).
@@ -217,11 +220,60 @@ def lstm(inputs, state, params):
     if state is not None and (not isinstance(state, tuple) or len(state) != 2):
         raise TypeError("the state of an LSTM must be a pair of tensors (H, C)")
     H, C = (_first_state(inputs, part, W_x, W_h) for part in state or (None, None))
-    states = []
-    for XW_t in (inputs @ W_x + b).unbind():
-        H, C = _lstm_update(torch.addmm(XW_t, H, W_h), C)
-        states.append(H)
-    return _outputs(torch.stack(states), params), (H, C)
+    states, C = _UnrolledLSTM.apply(inputs, W_x, b, W_h, H, C)
+    return _outputs(states, params), (states[-1], C)
+
+
+class _UnrolledLSTM(torch.autograd.Function):
+    """H_1 … H_T (T, B, h) and C_T of an LSTM, with backpropagation through time written out: see chapter 8.
+
+    Autograd would add up the gradient of W_h step by step; here it is one product at the end, over all steps.
+    """
+
+    @staticmethod
+    def forward(ctx, inputs, W_x, b, W_h, H, C):
+        (T, B), h = inputs.shape[:2], len(W_h)
+        gates = torch.addmm(b, inputs.flatten(0, 1), W_x).view(T, B, 4 * h)
+        Hs, Cs, tanhs = (gates.new_empty(T + 1, B, h) for _ in range(3))
+        Hs[0], Cs[0] = H, C
+        steps = zip(gates, *_by_gate(gates), Hs, Cs, Hs[1:], Cs[1:], tanhs[1:], strict=False)
+        for A, I_t, F_t, C_tilde, O_t, H, C, H_t, C_t, tanh_C in steps:
+            A.addmm_(H, W_h)
+            A[:, : 2 * h].sigmoid_()  # I_t and F_t
+            C_tilde.tanh_()
+            O_t.sigmoid_()
+            torch.mul(F_t, C, out=C_t).addcmul_(I_t, C_tilde)
+            torch.mul(O_t, torch.tanh(C_t, out=tanh_C), out=H_t)
+        ctx.save_for_backward(inputs, W_x, W_h, gates, Hs, Cs, tanhs)
+        return Hs[1:], Cs[-1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, from_above, dC):
+        inputs, W_x, W_h, gates, Hs, Cs, tanhs = ctx.saved_tensors
+        dAs, back = torch.empty_like(gates), W_h.T.contiguous()
+        dH = from_above[-1]
+        below = [torch.zeros_like(dH), *from_above[:-1]]  # what comes from the output of the step before
+        steps = zip(gates, *_by_gate(gates), Cs, tanhs[1:], dAs, *_by_gate(dAs), below, strict=False)
+        for A, I_t, F_t, C_tilde, O_t, C, tanh_C, dA, dI, dF, dC_tilde, dO, dH_before in reversed(list(steps)):
+            dC = dC + dH * O_t * (1 - tanh_C * tanh_C)
+            torch.sub(A, A * A, out=dA)  # σ' of all gates; the candidate has tanh'
+            torch.sub(1, C_tilde * C_tilde, out=dC_tilde)
+            dI.mul_(dC * C_tilde)
+            dF.mul_(dC * C)
+            dC_tilde.mul_(dC * I_t)
+            dO.mul_(dH * tanh_C)
+            dC = dC * F_t
+            dH = torch.addmm(dH_before, dA, back)
+        dAs = dAs.flatten(0, 1)
+        d_inputs = (dAs @ W_x.T).view_as(inputs) if ctx.needs_input_grad[0] else None
+        dW_x, dW_h = (X.flatten(0, 1).T @ dAs for X in (inputs, Hs[:-1]))
+        return d_inputs, dW_x, dAs.sum(dim=0), dW_h, dH, dC
+
+
+def _by_gate(A):
+    """The blocks (B, h) of input gate, forget gate, candidate and output gate, each as a list over time."""
+    return (gate.unbind() for gate in A.unflatten(2, (4, -1)).unbind(dim=2))
 
 
 def _lstm_update(A, C):
