@@ -210,8 +210,9 @@ def test_raw_sentences_in_raw_sentences_out(trained, width):
 
 def test_held_out_scores_use_all_references(trained):
     scores = evaluate(trained.model, trained.data, PAIRS)
-    # "Go." → "Va !" is one of two references; everything was learned by heart.
+    # Everything was learned by heart; "Go." and "It's the man." have a second reference.
     assert scores["exact_match"] == 1 and scores["bleu"] == pytest.approx(1)
+    assert evaluate(trained.model, trained.data, PAIRS[::-1]) == scores
     scores = evaluate(trained.model, trained.data, [("Run!", "Courez !"), ("It's the man.", "C'est l'homme.")], width=2)
     assert scores["exact_match"] == 0.5
     assert 0 < scores["bleu"] < 1
