@@ -17,7 +17,7 @@ from d2lrnn.text import BOS, EOS, PAD, UNKNOWN, Tokenizer, Vocab, normalize
 
 FORMAT = "d2lrnn translator 1"
 RESERVED = (PAD, BOS, EOS)
-ENGLISH, FRENCH = Tokenizer(), Tokenizer(elision=True)
+WORDS, ELIDED_WORDS = Tokenizer(), Tokenizer(elision=True)
 BATCH_SIZE = 64  # sentences translated at once
 
 
@@ -107,7 +107,7 @@ class PairData:
 
     pad_id, bos_id, eos_id = 1, 2, 3
 
-    def __init__(self, train_pairs, source_tokenizer=ENGLISH, target_tokenizer=FRENCH, min_freq=1, max_length=None):
+    def __init__(self, train_pairs, source_tokenizer=WORDS, target_tokenizer=ELIDED_WORDS, min_freq=1, max_length=None):
         sides = zip(*_checked_pairs(train_pairs), strict=True)
         tokenizers = source_tokenizer, target_tokenizer
         tokens = [_tokens(tokenizer, side) for tokenizer, side in zip(tokenizers, sides, strict=True)]
