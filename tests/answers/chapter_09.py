@@ -28,6 +28,21 @@ def step_before(gate=torch.sigmoid, squash=torch.tanh, order=(0, 1), swap=False,
     return step
 
 
+def reset_everywhere(kept, seen):
+    """R ⊙ H also where the old state is kept, or also where the update gate sees it."""
+
+    def step(X_t, H, params):
+        h = H.shape[1]
+        X_parts = X_t @ params["W_x"] + params["b_x"]
+        R = torch.sigmoid(X_parts + H @ params["W_h"] + params["b_h"])[:, :h]
+        through = X_parts + (R * H) @ params["W_h"] + params["b_h"]
+        full = X_parts + H @ params["W_h"] + params["b_h"]
+        Z = torch.sigmoid((through if seen else full)[:, h : 2 * h])
+        return Z * (R * H if kept else H) + (1 - Z) * torch.tanh(through[:, 2 * h :])
+
+    return step
+
+
 def without_candidate_bias(X_t, H, params):
     h = H.shape[1]
     b_h = torch.cat([params["b_h"][: 2 * h], torch.zeros(h)])
@@ -121,6 +136,8 @@ WRONG = [
     ("reset_before", step_before(squash=torch.sigmoid), "between −1 and 1"),
     ("reset_before", step_before(gate=torch.tanh), "not between 0 and 1"),
     ("reset_before", step_before(gate=lambda A: A), "not between 0 and 1"),
+    ("reset_before", reset_everywhere(kept=True, seen=False), "not what R lets through"),
+    ("reset_before", reset_everywhere(kept=False, seen=True), "in the candidate only"),
     ("reset_before", without_candidate_bias, "biases of the candidate"),
     ("reset_before", gated_product, "multiply R with H before it"),
     ("reset_before", lambda X_t, H, params: H, "not right"),

@@ -116,6 +116,8 @@ def reset_before(answer):
     old, update = torch.sigmoid(A[:, :h]), torch.sigmoid(A[:, h : 2 * h])
     inner = X_t @ W_x[:, 2 * h :] + (b_x + b_h)[2 * h :] + old * (H @ W_h[:, 2 * h :])
     gated_product = update * H + (1 - update) * torch.tanh(inner)
+    candidate = (step() - update * H) / (1 - update)
+    seen = torch.sigmoid((X_t @ W_x + b_x + (old * H) @ W_h + b_h)[:, h : 2 * h])
     slips = [
         (cells.gru_step(X_t, H, params)[1], "that is (9.3): your reset gate acts on the result of the product."),
         (step(Z=lambda r, z: 1 - z), "your update gate replaces where it should keep."),
@@ -124,6 +126,8 @@ def reset_before(answer):
         (step(bias=torch.zeros_like(b_h)), "one of the two biases is missing."),
         (step(bias=torch.cat([b_h[: 2 * h], torch.zeros(h)])), "one of the two biases of the candidate is missing."),
         (gated_product, "your reset gate acts on the result of the product: multiply R with H before it."),
+        (update * old * H + (1 - update) * candidate, "what is kept is the old state itself, not what R lets through."),
+        (seen * H + (1 - seen) * candidate, "the reset gate acts in the candidate only; Z sees all of the old state."),
         (step(squash=torch.sigmoid), "a candidate for the state lies between −1 and 1, not between 0 and 1."),
         (step(sigmoid=lambda A: A), "your gates are not between 0 and 1."),
         (step(sigmoid=torch.tanh), "your gates are not between 0 and 1."),

@@ -54,6 +54,7 @@ def parameters(answer):
         first, output, above = D * h + h * h + h, h * q + q, 2 * h * h + h
         slips = [
             (L * first + output, "the layers from the second on do not read X: what size is their input?"),
+            (L * above + output, "the first layer reads X: how many numbers is that?"),
             (first + L * above + output, "one layer too many: count the first one once."),
             (first + (L - 1) * above, "the output layer is missing."),
             (first + (L - 1) * above + h * q, "the bias of the output layer is missing."),
@@ -103,6 +104,8 @@ def deepest(answer):
             return "masks at both ends as well: " + (
                 find_slip(zaremba, slips) or f"for p = {p}, wanted {wanted} not {zaremba:g}."
             )
+    if not close(call(answer, 0.5, 0.25), (3, 1)):
+        return "for p = 0.5, wanted 0.25: `wanted` or more, so two masks are allowed there."
 
 
 @checker(
@@ -110,7 +113,7 @@ def deepest(answer):
     praise="All paths have the same length, and their number grows as a power of T: depth adds ways, few steps.",
 )
 def paths(answer):
-    for T, L in ((6, 3), (10, 4), (1, 1), (5, 1)):
+    for T, L in ((10, 4), (6, 3), (1, 1), (5, 1)):
         result = call(answer, T, L)
         try:
             number, length = result
@@ -124,6 +127,7 @@ def paths(answer):
             (L ** (T - 1), "a path cannot go down again after it has gone up."),
             (T ** (L - 1), "each up may happen at any step, but not before the up below it."),
             (math.comb(T - 1, L - 1), "that allows one up at each step; may a path go up twice at one step?"),
+            ((T - 1) * (L - 1), "those are steps to the right times steps up; in how many orders can they come?"),
             (math.factorial(T + L - 2), "two arrows of the same kind that change places make no new path."),
             (T * L, "that is the number of states, not of paths."),
             (2 ** (T + L - 2), "not every sequence of ups and rights ends in the top layer at step T."),
@@ -156,6 +160,7 @@ def skip_strength(answer):
             (math.sqrt(abs(gain ** (1 / (L - 1)) - s * s)), "for one factor compare squares with squares."),
             (math.sqrt(gain ** (2 / (L - 1)) + s * s), "the square of J adds to the gain; the skip has to leave room."),
             (gain ** (1 / (L - 1)), "that is without the J."),
+            (math.sqrt(1 + s * s), "that is the factor of (10.7), with a = 1; here a is what you look for."),
             (1.0, "with a = 1 the gain is that of (10.7), whatever is wanted."),
         ]
         if not close(result, math.sqrt(squared), 1e-4):
@@ -185,6 +190,8 @@ def table(answer):
         return "the same number at several learning rates: does your loop pass lr on?"
     if all(abs(rows[4, lr][0] - rows[4, lr][1]) < 1e-3 for lr in (0.002, 0.02, 0.2)):
         return "the same numbers without and with skips: does your loop pass skips on?"
+    if rows[4, 0.002][0] < rows[4, 0.002][1]:
+        return "four layers worse with skips at 0.002? Look at the order within each pair: without, with."
     if rows[1, 0.02][0] < 13:
         return "one layer at 0.02 is too good for so few updates: did you pass num_updates=60?"
     if rows[1, 0.002][0] < rows[1, 0.02][0]:
