@@ -124,7 +124,7 @@ def real_pairs(validation=False):
     print(f"  {'':<24}{'parameters':>10}{'seconds':>9}{'tokens/s':>10}   greedy: BLEU  exact   beam of 5: BLEU  exact")
     scores = nearest_sentence(data, train_pairs, held_out)
     print(f"  {'most similar sentence':<43}" + " " * 10 + "{bleu:15.3f}{exact_match:7.3f}".format(**scores))
-    for attention in (None, "dot"):
+    for attention, wiring in ((None, "both"), ("dot", "initial_state")):
         torch.manual_seed(0)
         model = Seq2Seq(
             len(data.source_vocab),
@@ -132,6 +132,7 @@ def real_pairs(validation=False):
             hidden_size=256,
             embedding_size=128,
             bidirectional=True,
+            wiring=wiring,
             attention=attention,
             dropout=0.3,
         )
