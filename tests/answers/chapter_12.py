@@ -54,6 +54,16 @@ def split_once(pairs, num_held_out):
     return train, list({normalize(x): (x, y) for x, y in held_out}.values())
 
 
+def split_with_repeats(pairs, num_held_out):
+    """Draws from a list in which a sentence stands once for each translation."""
+    chosen = set(random.sample([normalize(x) for x, _ in pairs], num_held_out))
+    return [p for p in pairs if normalize(p[0]) not in chosen], [p for p in pairs if normalize(p[0]) in chosen]
+
+
+def split_normalized(pairs, num_held_out):
+    return split([(normalize(x), y) for x, y in pairs], num_held_out)
+
+
 def without_null(t, x, y):
     return log_channel(t, x, y) + len(x) * math.log(len(y) / (len(y) - 1))
 
@@ -81,6 +91,7 @@ ALSO_RIGHT = [
 
 WRONG = [
     ("models", "AE", "letters from A to D"),
+    ("models", 5, "letters from A to D"),
     ("models", "AC", "what stands before the bar"),
     ("models", "BD", "written well"),
     ("models", "AD", "what stands before the bar"),
@@ -119,6 +130,8 @@ WRONG = [
     ("split", split_once, "in neither list"),
     ("split", lambda pairs, n: split(pairs, n)[::-1], "wrong order"),
     ("split", lambda pairs, n: split(pairs, n + 1), "instead of 3"),
+    ("split", split_with_repeats, "one sentence twice"),
+    ("split", split_normalized, "as they were given"),
     ("split", lambda pairs, n: pairs, "two lists"),
     ("bag", log_channel, "the function and the letters"),
     ("bag", (lambda t, x, y: math.exp(log_channel(t, x, y)), "A"), "asks for its logarithm"),
@@ -126,6 +139,8 @@ WRONG = [
     ("bag", (lambda t, x, y: log_channel(t, x, y) / len(x), "A"), "mean per word"),
     ("bag", (without_null, "A"), "counts as a place"),
     ("bag", (lambda t, x, y: (t[y][:, x] / len(y)).log().sum(), "A"), "sum over the French words first"),
+    ("bag", (lambda t, x, y: log_channel(t, y, x), "A"), "in each other's place"),
+    ("bag", (log_channel, 1), "from A to C"),
     ("bag", (log_channel, "AB"), "which share of the places"),
     ("bag", (log_channel, "AC"), "still is a place"),
     ("bag", (log_channel, "D"), "from A to C"),

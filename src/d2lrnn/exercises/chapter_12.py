@@ -7,7 +7,9 @@ from d2lrnn.text import normalize
 
 
 def _letters(answer, known):
-    """The letters of an answer as a set, or None if there are others."""
+    """The letters of an answer as a set, or None if it is something else."""
+    if not isinstance(answer, str | list | tuple | set) or not all(isinstance(letter, str) for letter in answer):
+        return None
     letters = {letter for letter in "".join(answer).upper() if letter.isalpha()}
     return letters if letters and not letters - set(known) else None
 
@@ -149,7 +151,7 @@ def split(answer):
     pairs = [(source, f"{source} {k}") for k in range(3) for source in sources[: 8 - 2 * k]]
     pairs += [("wait.", "Patiente."), ("cafe\u0301?", "Un café ?"), ("I\u00a0am cold.", "J'ai froid.")]
     num_held_out = 3
-    for _ in range(5):
+    for _ in range(30):  # most answers draw at random, and a wrong one may be lucky
         result = call(answer, list(pairs), num_held_out)
         try:
             train, held_out = (list(map(tuple, part)) for part in result)
@@ -158,6 +160,10 @@ def split(answer):
         if sorted(train + held_out) != sorted(pairs):
             if set(train + held_out) < set(pairs):
                 return "some pairs are in neither list: the other translations of a sentence are wanted as well."
+            if {(normalize(x), normalize(y)) for x, y in train + held_out} == {
+                (normalize(x), normalize(y)) for x, y in pairs
+            }:
+                return "return the pairs as they were given: `normalize` only serves to compare."
             return "each pair must be in exactly one of the two lists."
         exact = {x for x, _ in train} & {x for x, _ in held_out}
         if exact:
@@ -168,7 +174,8 @@ def split(answer):
         if drawn != num_held_out:
             if len({normalize(x) for x, _ in train}) == num_held_out:
                 return "the two lists are in the wrong order: first the training pairs."
-            return f"{drawn} source sentences are held out instead of {num_held_out}."
+            how = " Can your draw take one sentence twice?" if drawn < num_held_out else ""
+            return f"{drawn} source sentences are held out instead of {num_held_out}.{how}"
 
 
 @checker(
@@ -185,6 +192,7 @@ def bag(answer):
     result = call(function, t.clone(), list(x), list(y))
     sums = t[y][:, x].sum(dim=0)
     slips = [
+        ((t[x][:, y].sum(dim=0) / len(x)).log().sum(), "x and y are in each other's place: y holds the rows of t."),
         (right.exp(), "that is P(x | y); the exercise asks for its logarithm."),
         (sums.log().sum(), "the share 1 / (l + 1) of each position is missing."),
         (sums.prod(), "the share 1 / (l + 1) and the logarithm are missing."),
