@@ -3,9 +3,22 @@ import json
 import pytest
 import torch
 
-from d2lrnn.explore import Bars, Control, Dots, Explorable, Line, Panel, Text, TextPanel, tabulate
+from d2lrnn.explore import (
+    Bars,
+    Control,
+    Dots,
+    Explorable,
+    Line,
+    Nodes,
+    Panel,
+    Text,
+    TextPanel,
+    TreePanel,
+    tabulate,
+)
 
 PANEL = Panel("x", "y")
+TREE = TreePanel(["il", "fait", "gèle", "on"], [None, 0, 0, None])
 TEXT = Text("norm", "ab c", [1, 0.5, 0, 0], "#000")
 
 
@@ -105,6 +118,18 @@ def test_a_text_panel_names_its_control_by_its_place():
     assert "xlim" not in data["panels"][0]
 
 
+def test_a_tree_is_kept_once_and_its_nodes_say_what_became_of_them():
+    def frame(k):
+        return "", [[Nodes("kept", [0], [-k], "#000"), Nodes("ended", [2, 1], [-1, -k], "#111", ranked=True)]]
+
+    data = tabulate("tree", frame, {"k": Control("k", [1.5, 2.5])}, [TREE])
+    [panel] = data["panels"]
+    assert (panel["tokens"], panel["parents"]) == (["il", "fait", "gèle", "on"], [None, 0, 0, None])
+    (style, x, y), (ranked, nodes, _) = marks_of(data, 1)[0]
+    assert (style["kind"], style["ranked"], ranked["ranked"]) == ("nodes", False, True)
+    assert (x, y, nodes) == ([0], [-2.5], [2, 1])
+
+
 @pytest.mark.parametrize(
     ("frame", "given", "panels", "message"),
     [
@@ -119,6 +144,13 @@ def test_a_text_panel_names_its_control_by_its_place():
         (lambda k: ("", [[TEXT]]), ONE, [TextPanel(control="k")], "4 tokens for the 1 values of 'k'"),
         (lambda k: ("", [[Text("a", [1, 2], [1, 2], "#000")]]), ONE, [TextPanel()], "turn ids back into tokens"),
         (lambda k: ("", [[Text("a", "abc", [1, 2], "#000")]]), ONE, [TextPanel()], "3 x values and 2 y"),
+        (lambda k: ("", [[TEXT]]), ONE, [TREE], "Nodes in a TreePanel"),
+        (lambda k: ("", [[Nodes("a", [0], [1], "#000")]]), ONE, [PANEL], "Nodes in a TreePanel"),
+        (lambda k: ("", [[Nodes("a", [4], [1], "#000")]]), ONE, [TREE], "no node 4; the tree has 4"),
+        (lambda k: ("", [[Nodes("a", [0.5], [1], "#000")]]), ONE, [TREE], "no node 0.5"),
+        (lambda k: ("", [[Nodes("a", [0], [1], "#000", ranked=True)]]), ONE, [TREE], "node 0 has children"),
+        (lambda k: ("", [[]]), ONE, [TreePanel(["a", "b"], [None])], "2 tokens and 1 parents"),
+        (lambda k: ("", [[]]), ONE, [TreePanel(["a", "b"], [1, None])], "must come before it, not at 1"),
         (lambda k: ("", [[Line("a", range(9000), torch.rand(9000), "#000")]]), ONE, [PANEL], "more than 60,000"),
     ],
 )

@@ -211,13 +211,81 @@ function drawText(node, panel, marks, current, about) {
   node.setAttribute("aria-label", about.replaceAll("  ", " "));
 }
 
+// A tree from left to right. Its nodes keep their places; the marks say what became of them.
+function drawTree(svg, panel, marks, width, about) {
+  const { tokens, parents } = panel;
+  const depth = [], row = [], children = tokens.map(() => []);
+  let rows = 0;
+  parents.forEach((parent, i) => { depth[i] = parent === null ? 0 : depth[parent] + 1; children[parent]?.push(i); });
+  const placeIn = (i) => {
+    children[i].forEach(placeIn);
+    row[i] = children[i].length ? (row[children[i][0]] + row[children[i].at(-1)]) / 2 : rows++;
+  };
+  parents.forEach((parent, i) => { if (parent === null) placeIn(i); });
+
+  const steps = Math.max(...depth) + 1, left = 12, top = 58, line = 20, height = top + rows * line;
+  const column = (width - left - 78) / steps, withValues = column >= 96;
+  const x = (i) => left + depth[i] * column + 10, y = (i) => top + row[i] * line + 10;
+  svg.replaceChildren();
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("width", width);
+  svg.setAttribute("height", height);
+  svg.dataset.y = "null";
+  const add = (tag, attributes, text) => svg.appendChild(element(tag, attributes, text));
+
+  add("text", { class: "title", x: 4, y: 12 }, panel.title);
+  let at = 4;
+  for (const mark of marks) {
+    add("rect", { x: at, y: 21, width: 12, height: 12, rx: 3, ...outline(mark) });
+    add("text", { x: at + 17, y: 31 }, mark.label);
+    at += 32 + 6.6 * mark.label.length;
+  }
+  for (let step = 0; step < steps; step++)
+    add("text", { class: "tick", x: left + step * column + 14, y: 50 }, withValues || step === 0 ? `step ${step + 1}` : step + 1);
+  add("text", { class: "tick", x: width - 4, y: 50, "text-anchor": "end" }, panel.ylabel);
+
+  const marked = {};
+  for (const mark of marks) mark.x.forEach((i, n) => { marked[i] = [mark, n]; });
+  const words = (i) => (withValues && marked[i] && !marked[i][0].ranked ? `${tokens[i]} ${tickText(marked[i][0].y[marked[i][1]])}` : tokens[i]);
+  const box = (i) => 8 + 6.7 * [...words(i)].length;
+  parents.forEach((parent, i) => {
+    const [startX, startY] = parent === null ? [4, top + (rows * line) / 2] : [x(parent) + box(parent), y(parent)];
+    const mark = marked[i]?.[0];
+    const d = `M${startX.toFixed(1)} ${startY.toFixed(1)}L${x(i).toFixed(1)} ${y(i).toFixed(1)}`;
+    add("path", { d, stroke: mark ? mark.color : "currentColor", "stroke-width": mark && !mark.dashed ? 2 : 1,
+      "stroke-opacity": mark ? 0.9 : 0.25, "stroke-dasharray": mark?.dashed ? "4 3" : "none" });
+  });
+  const drawNode = (group, i, mark) => {
+    if (mark) group.append(element("rect", { x: x(i), y: y(i) - 8.5, width: box(i), height: 17, rx: 4, ...outline(mark) }));
+    group.append(element("text", { x: x(i) + 4, y: y(i) + 4, opacity: mark ? 1 : 0.6 }, words(i)));
+  };
+  tokens.forEach((_, i) => { if (!marked[i]) drawNode(svg, i); });
+  for (const mark of marks) {
+    if (!mark.x.length) continue;
+    const group = add("g", { class: "mark", "data-kind": "nodes", "data-label": mark.label });
+    mark.x.forEach((i, n) => {
+      const node = group.appendChild(element("g", { "data-node": i, "data-value": mark.y[n] }));
+      drawNode(node, i, mark);
+      if (mark.ranked)
+        node.append(element("text", { x: width - 4, y: y(i) + 4, "text-anchor": "end",
+          style: n === 0 ? `fill: ${mark.color}; font-weight: 600` : "" }, `${n + 1}.  ${tickText(mark.y[n])}`));
+    });
+  }
+  const sentence = (i) => (parents[i] === null ? tokens[i] : `${sentence(parents[i])} ${tokens[i]}`);
+  const lists = marks.map((mark) => `${mark.label}: ${mark.x.map((i, n) => `“${sentence(i)}” ${tickText(mark.y[n])}`).join(", ") || "none"}.`);
+  svg.setAttribute("aria-label", [about, ...lists].join(" "));
+}
+
+const outline = (mark) => ({ stroke: mark.color, "stroke-dasharray": mark.dashed ? "3 2" : "none",
+  style: `fill: ${mark.dashed ? "transparent" : `color-mix(in srgb, ${mark.color} 28%, transparent)`}` });
+
 function render({ model, el }) {
   const data = model.get("data");
   const at = data.controls.map((control) => control.start);
   const figure = element("figure", { class: "explorable", "data-name": data.name });
   const controls = figure.appendChild(element("div", { class: "explorable-controls" }));
   const panels = figure.appendChild(element("div", { class: "explorable-panels" }));
-  const isText = (panel) => "control" in panel;
+  const isText = (panel) => "control" in panel, isTree = (panel) => "parents" in panel;
   const nodes = data.panels.map((panel) => panels.appendChild(
     isText(panel) ? element("div", { role: "img", class: "explorable-lines" }) : element("svg", { role: "img" })));
   const text = figure.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
@@ -226,12 +294,13 @@ function render({ model, el }) {
     const index = at.reduce((total, i, c) => total * data.controls[c].values.length + i, 0);
     const frame = data.frames[index];
     const gap = 8, room = panels.clientWidth || 640;
-    const columns = room < 560 ? 1 : data.panels.filter((panel) => !isText(panel)).length;
+    const columns = room < 560 ? 1 : data.panels.filter((panel) => !isText(panel) && !isTree(panel)).length;
     nodes.forEach((node, i) => {
       const panel = data.panels[i];
       const marks = frame.panels[i].map(([style, x, y]) => ({ ...data.styles[style], x: data.arrays[x], y: data.arrays[y] }));
       const about = [panel.title || panel.ylabel, frame.text].filter(Boolean).join(". ");
       if (isText(panel)) return drawText(node, panel, marks, panel.control === null ? null : at[panel.control], about);
+      if (isTree(panel)) return drawTree(node, panel, marks, room, about);
       drawPanel(node, panel, marks, Math.floor((room - gap * (columns - 1)) / columns));
       node.setAttribute("aria-label", about);
     });

@@ -83,6 +83,24 @@ class TextPanel:
 
 
 @dataclass
+class TreePanel:
+    """A panel with a tree, from left to right. Its nodes keep their places; Nodes marks say what became of them.
+
+    Attributes:
+        tokens: list of short texts, one for each node.
+        parents: for each node the place of its parent in the list, None for one that hangs on the root. A parent comes
+            before its children, and children of the same parent are drawn in this order, from top to bottom.
+        title: a short text.
+        ylabel: what the values of ranked nodes are; it stands above them.
+    """
+
+    tokens: list
+    parents: list
+    title: str = ""
+    ylabel: str = "score"
+
+
+@dataclass
 class Line:
     """A line through (x, y), with its label at its right end. `dashed` is for references such as a baseline."""
 
@@ -127,6 +145,25 @@ class Text:
     color: str
 
 
+@dataclass
+class Nodes:
+    """Nodes of a TreePanel: x are their places in its list, y a value of each.
+
+    Nodes that are in no mark are drawn pale. `dashed` ones have a dashed outline and no shade. The values of `ranked`
+    ones stand at the right end of their rows, numbered in the order given: they must be leaves.
+    """
+
+    label: str
+    x: object
+    y: object
+    color: str
+    dashed: bool = False
+    ranked: bool = False
+
+
+PLACES = {Text: TextPanel, Nodes: TreePanel}  # every other mark: Panel
+
+
 class Explorable(anywidget.AnyWidget):
     """An explorable figure.
 
@@ -134,13 +171,13 @@ class Explorable(anywidget.AnyWidget):
         name: identifies the figure in tests and in the notebook's text output.
         frame: a pure function of the controls' values, see the module's docstring.
         controls: dict from the name of `frame`'s argument to its Control.
-        panels: list of Panel, drawn side by side, or one below the other on a phone, and of TextPanel, as wide as the
-            figure.
+        panels: list of Panel, drawn side by side, or one below the other on a phone, and of TextPanel and TreePanel, as
+            wide as the figure.
 
     Raises:
         ValueError: no controls or panels, a start that is not among the values, marks that do not fit the panels, x and
-            y of different lengths, a text panel whose control or tokens do not fit the figure's controls, or more than
-            60 kB of numbers (use fewer values or points).
+            y of different lengths, a text panel whose control or tokens do not fit the figure's controls, a tree whose
+            parents or nodes do not fit, or more than 60 kB of numbers (use fewer values or points).
     """
 
     _esm = files("d2lrnn").joinpath("explore.js").read_text(encoding="utf-8")
@@ -207,6 +244,12 @@ def _panel_data(name, panel, controls):
         if panel.control not in controls:
             raise ValueError(f"explorable {name!r}: no control {panel.control!r} for its text, only {list(controls)}")
         data["control"] = list(controls).index(panel.control)
+    if isinstance(panel, TreePanel):
+        if len(panel.tokens) != len(panel.parents):
+            raise ValueError(f"explorable {name!r}: {len(panel.tokens)} tokens and {len(panel.parents)} parents")
+        for i, parent in enumerate(panel.parents):
+            if parent is not None and not 0 <= parent < i:
+                raise ValueError(f"explorable {name!r}: the parent of node {i} must come before it, not at {parent}")
     return data
 
 
@@ -225,13 +268,17 @@ def _frame_indices(name, text, marks_by_panel, panels_given, controls, arrays, s
             x, y = _rounded(mark.x, 4), _rounded(mark.y, 3)
             if len(x) != len(y):
                 raise ValueError(f"explorable {name!r}: {mark.label!r} has {len(x)} x values and {len(y)} y values")
-            if isinstance(mark, Text) != isinstance(panel, TextPanel):
-                raise ValueError(f"explorable {name!r}: Text belongs in a TextPanel and every other mark in a Panel")
+            if not isinstance(panel, PLACES.get(type(mark), Panel)):
+                rule = "Text belongs in a TextPanel, Nodes in a TreePanel and every other mark in a Panel"
+                raise ValueError(f"explorable {name!r}: {rule}")
             if isinstance(mark, Text):
                 _check_tokens(name, x, panel, controls)
                 y = _without_last_zeros(y)
             style = {"kind": type(mark).__name__.lower(), "label": mark.label, "color": mark.color}
             style["dashed"] = getattr(mark, "dashed", False)
+            if isinstance(mark, Nodes):
+                _check_nodes(name, x, mark.ranked, panel.parents)
+                style["ranked"] = mark.ranked
             panels[-1].append([index(styles, tuple(style.items())), index(arrays, x), index(arrays, y)])
     return {"text": text, "panels": panels}
 
@@ -244,6 +291,14 @@ def _check_tokens(name, tokens, panel, controls):
             f"explorable {name!r}: {len(tokens)} tokens for the {len(controls[panel.control].values)} values of "
             f"{panel.control!r}: the i-th token sets the i-th value"
         )
+
+
+def _check_nodes(name, nodes, ranked, parents):
+    for i in nodes:
+        if i not in range(len(parents)):
+            raise ValueError(f"explorable {name!r}: there is no node {i}; the tree has {len(parents)}")
+        if ranked and i in parents:
+            raise ValueError(f"explorable {name!r}: node {i} has children: only leaves have a row for their rank")
 
 
 def _without_last_zeros(values):
