@@ -50,11 +50,13 @@ def read(figure):
                 const all = (tag) => [...mark.querySelectorAll(tag)];
                 return {
                     label: mark.dataset.label,
-                    kind: path ? "line" : all("circle").length ? "dots" : all("rect").length ? "bars" : "text",
+                    kind: mark.dataset.kind
+                        ?? (path ? "line" : all("circle").length ? "dots" : all("rect").length ? "bars" : "text"),
                     points: path ? path.slice(1).split("L").map(point => point.split(" ").map(Number))
                         : all("circle").length ? all("circle").map(c => [+c.getAttribute("cx"), +c.getAttribute("cy")])
                         : all("rect").map(r => ["x", "width", "y", "height"].map(name => +r.getAttribute(name))),
                     tokens: all("[data-token]").map(t => [t.dataset.token, t.dataset.value]),
+                    nodes: all("[data-node]").map(n => [+n.dataset.node, +n.dataset.value]),
                 };
             }),
         }))"""
@@ -78,6 +80,8 @@ def values(panel, mark):
     """One mark's x and y, from its pixels."""
     if mark["kind"] == "text":
         return [token for token, _ in mark["tokens"]], [float(v) if v else None for _, v in mark["tokens"]]
+    if mark["kind"] == "nodes":
+        return [node for node, _ in mark["nodes"]], [value for _, value in mark["nodes"]]
     if mark["kind"] == "bars":
         zero = pixel(0, panel["y"])
         middles = [value_at(x + width / 2, panel["x"]) for x, width, _, _ in mark["points"]]
@@ -312,6 +316,40 @@ def gru_by_hand(z, r, lag):
     return [{"left": (range(41), left), f"{lag} steps": ([lag], [left[lag]])}, {}]
 
 
+def beam(k, alpha):
+    """Chapter 14: which paths a beam keeps, drops and finishes, with plain probabilities; the tree in reading order."""
+    rows = {
+        "<bos>": {"il": 0.42, "c'": 0.38, "on": 0.20},
+        "il": {"fait": 0.40, "gèle": 0.25, "neige": 0.20, "a": 0.15},
+        "c'": {"est": 0.55, "était": 0.45},
+        "on": {"gèle": 0.80, "a": 0.20},
+        "fait": {"froid": 0.65, "très": 0.35},
+        "est": {"froid": 0.27, "gelé": 0.26, "glacé": 0.24, "frais": 0.23},
+        "était": {"gelé": 0.28, "froid": 0.26, "glacé": 0.24, "frais": 0.22},
+        "très": {"froid": 1},
+        "a": {"froid": 1},
+        ".": {},
+    }
+    places = {}
+
+    def number(path):
+        for word in rows.get(path[-1], {".": 1}):
+            places[(*path, word)] = len(places)
+            number((*path, word))
+
+    number(("<bos>",))
+    live, marks = {("<bos>",): 1.0}, {"kept": {}, "dropped": {}, "finished": {}}
+    while live:
+        paths = {(*path, w): p * q for path, p in live.items() for w, q in rows.get(path[-1], {".": 1}).items()}
+        ranked = sorted(paths, key=lambda path: -paths[path])
+        for rank, path in enumerate(ranked):
+            kind = "dropped" if rank >= k else "finished" if path[-1] == "." else "kept"
+            marks[kind][places[path]] = math.log(paths[path]) / (len(path) - 1) ** (alpha * (kind == "finished"))
+        live = {path: paths[path] for path in ranked[:k] if path[-1] != "."}
+    marks["finished"] = dict(sorted(marks["finished"].items(), key=lambda item: -item[1]))
+    return [{label: (list(nodes), list(nodes.values())) for label, nodes in marks.items() if nodes}]
+
+
 FUNCTIONS = {
     "one_unit": one_unit,
     "forecast_horizon": forecast_horizon,
@@ -324,6 +362,7 @@ FUNCTIONS = {
     "truncation": truncation,
     "cell_gradient": cell_gradient,
     "gru_by_hand": gru_by_hand,
+    "beam": beam,
 }
 
 

@@ -1,0 +1,225 @@
+"""Checkers of chapter 14, beam search."""
+
+import math
+
+import torch
+
+from d2lrnn import decoding
+from d2lrnn.exercises import call, checker, close, find_slip
+
+
+@checker(
+    "14.hand",
+    praise="Two branches that share a first word can hide a better sentence behind a less probable one.",
+)
+def hand(answer):
+    try:
+        greedy, best, width = (float(number) for number in answer)
+    except (TypeError, ValueError):
+        return "give three numbers: P of the greedy sentence, P of the most probable one, and k."
+    slips = [
+        (0.30, "P of the greedy sentence: it goes on until the full stop."),
+        (0.324, "the first number is P of the greedy sentence; you gave that of another one."),
+        (math.log(0.12), "P of the greedy sentence is asked for, not its logarithm."),
+        (0.5, "P of the greedy sentence: probabilities along a path are multiplied, not averaged."),
+        (1.5, "P of the greedy sentence: probabilities along a path are multiplied, not added."),
+        (2.5, "P of the greedy sentence: probabilities along a path are multiplied, not added."),
+    ]
+    if not close(greedy, 0.12, 1e-3):
+        return find_slip(greedy, slips, 1e-3) or "the first number is not P of the greedy sentence."
+    slips = [
+        (0.12, "there is a more probable sentence than the greedy one."),
+        (0.162, "that sentence beats the greedy one, but it has a better one beside it: try the other first word."),
+        (0.36, "P of the best sentence: it goes on until the full stop."),
+        (math.log(0.324), "P of the best sentence is asked for, not its logarithm."),
+    ]
+    if not close(best, 0.324, 1e-3):
+        return find_slip(best, slips, 1e-3) or "the second number is not P of the most probable sentence."
+    if width == 1:
+        return "k = 1 is greedy search, whose sentence you have just found to be another one."
+    if width == 4:
+        return "that k is sure to find it by (14.4); a smaller one may find it too. Follow the beam."
+    if width != 2:
+        return "the two sentences are right, k is not: follow the beam step by step, from k = 1 on."
+
+
+def _rows(generator, n, V):
+    log_p = -torch.rand(n, generator=generator).mul(3)
+    return log_p, torch.randn(n, V, generator=generator).mul(2).log_softmax(1)
+
+
+@checker(
+    "14.top",
+    praise="One top-k over the whole matrix, and every candidate knows its parent: that is all of beam search.",
+)
+def top(answer):
+    generator = torch.Generator().manual_seed(0)
+    for n, V, k in [(3, 7, 3), (4, 5, 4), (1, 6, 5), (2, 9, 6)]:
+        log_p, log_probs = _rows(generator, n, V)
+        result = call(answer, log_p.clone(), log_probs.clone(), k)
+        try:
+            best, parents, tokens = (torch.as_tensor(part) for part in result)
+        except (TypeError, ValueError):
+            return "return three tensors (k,): log P, the parents' rows, and the tokens."
+        if not best.shape == parents.shape == tokens.shape == (k,):
+            if best.numel() == n * k:
+                return "these are the k best of *each* hypothesis: the candidates of all rows compete with each other."
+            return f"each of the three must have the shape ({k},), not {tuple(best.shape)}."
+        right, place = (log_p[:, None] + log_probs).flatten().topk(k)
+        wrong = [
+            (log_probs, "you left out what the parents have so far: a candidate's log P begins with its parent's."),
+            (log_p[:, None] * log_probs, "you multiplied logarithms: a product of probabilities is a sum of these."),
+            (log_p[:, None] - log_probs, "you subtracted the log-probability of the token."),
+            (-(log_p[:, None] + log_probs), "these are the least likely candidates, with their signs turned."),
+        ]
+        slips = [(scores.flatten().topk(k).values, problem) for scores, problem in wrong]
+        slips.append((right.exp(), "these are probabilities; log P is asked for."))
+        least = (log_p[:, None] + log_probs).flatten().topk(k, largest=False).values
+        slips.append((least, "these are the least likely."))
+        slips.append((right.flip(0), "the likeliest candidate must come first."))
+        one_each = (log_p[:, None] + log_probs).amax(1).sort(descending=True).values
+        if n == k:
+            slips.append((one_each, "one parent may have several of the k best, and another none."))
+        if not close(best, right, 1e-5):
+            return find_slip(best, slips) or "the values are not log P of the k likeliest candidates."
+        if close(parents, tokens) and close(parents, place):
+            return "the values are right; the places in the flattened matrix must still be taken apart."
+        if close(parents, place % V) and close(tokens, place // V):
+            return "rows and columns have changed places: which of them is the parent?"
+        if close(parents, place // k) or close(tokens, place % k):
+            return "each row of the flattened matrix is V long, not k."
+        if not close(parents, place // V):
+            return "the values are right, the parents are not."
+        if not close(tokens, place % V):
+            return "the values and the parents are right, the tokens are not."
+
+
+@checker(
+    "14.score",
+    praise="A number between log P (α = 0) and the mean per token (α = 1), and beyond.",
+)
+def score(answer):
+    log_p, lengths = torch.tensor([-2.0, -3.5, -9.0], dtype=torch.float64), torch.tensor([2.0, 5.0, 8.0]).double()
+    for alpha in (0.75, 1.0, 0.0, 1.5):
+        result = call(answer, log_p.clone(), lengths.clone(), alpha)
+        slips = [
+            (log_p * lengths**alpha, "that pushes long sentences down, for log P is negative. Which way should it go?"),
+            (log_p.exp() / lengths**alpha, "you divided the probability; the score divides its logarithm."),
+            ((log_p.exp() / lengths**alpha).log(), "you divided the probability; the score divides its logarithm."),
+            (log_p / (alpha * lengths) if alpha else log_p, "α is an exponent of L, not a factor."),
+            (log_p / lengths, "where is α? You took the mean per token."),
+            (log_p, "where is α? This is log P itself."),
+            (-log_p / lengths**alpha, "the sign has turned: the best score must be the highest."),
+            (log_p / ((5 + lengths) / 6) ** alpha, "that is Google's variant, not (14.5)."),
+            (log_p / alpha**lengths, "L and α have changed places."),
+        ]
+        if not close(result, log_p / lengths**alpha):
+            return find_slip(result, slips) or f"for α = {alpha:g} the scores are not those of (14.5)."
+
+
+@checker(
+    "14.count",
+    praise="For k = 1 it is VT, and for a very wide beam the number of all nodes of the tree.",
+)
+def count(answer):
+    for V, T, k in [(6, 5, 3), (10, 7, 4), (4, 3, 10), (3, 4, 100), (5, 1, 2), (7, 6, 1)]:
+        right = sum(min(k, V ** (t - 1)) * V for t in range(1, T + 1))
+        result = call(answer, V, T, k)
+        slips = [
+            (V + (T - 1) * k * V, "you have k hypotheses after step 1, but there are only V of them when k > V."),
+            (k * V * T, "in the first step there is one hypothesis only, the empty one."),
+            (sum(min(k, V ** (t - 1)) for t in range(1, T + 1)), "those are the hypotheses; each has V candidates."),
+            (sum(min(k, V**t) for t in range(1, T + 1)), "those are the hypotheses that are kept, not the candidates."),
+            (sum(min(k, V**t) * V for t in range(1, T + 1)), "before step 1 there is one hypothesis, not V."),
+            (V + (T - 1) * min(k, V) * V, "the beam goes on growing after step 2, as long as it is not full."),
+            (V**T, "those are all sequences of T tokens; a beam drops most of them."),
+            (sum(V**t for t in range(1, T + 1)), "those are all nodes of the tree; a beam drops most of them."),
+            (V * T, "that is greedy search; where is k?"),
+        ]
+        if not close(result, right):
+            return find_slip(result, slips) or f"for V = {V}, T = {T} and k = {k} it is not {result}."
+
+
+@checker(
+    "14.brute",
+    praise="It is always right, and it is the yardstick for every faster search, on models this small.",
+)
+def brute(answer):
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(12):
+        tables = torch.randn(4, 4, 4, dtype=torch.float64, generator=generator).mul(2)
+        tables[:, :, 1] -= 1  # so that not everything ends at once
+        tables = tables.log_softmax(2)
+
+        def step(tokens, state, tables=tables):
+            first = torch.where(state[0] == 0, tokens, state[0])  # <bos> is 0
+            return tables[first, tokens], (first,)
+
+        start = (torch.zeros(1, dtype=torch.long),)
+
+        def stateless(tokens, state, step=step, start=start):
+            return step(tokens, tuple(part.expand(len(tokens)) for part in start))
+
+        result = call(answer, step, start, 0, 1, 4)
+        try:
+            tokens = tuple(int(token) for token in result)
+        except (TypeError, ValueError):
+            return "return the tokens of the sentence as a tuple or list of ints."
+        ranked = decoding.exhaustive(step, start, 0, 1, 4, alpha=0)[0]
+        finished = [h for h in ranked if h.finished]
+        right = finished[0].tokens
+        if tokens == right:
+            continue
+        if tokens[:1] == (0,) and tokens[1:] == right:
+            return "that is the right sentence; leave out the <bos> at its beginning."
+        if tokens + (1,) == right:
+            return "that is the right sentence; the final <eos> belongs to it."
+        if 1 in tokens[:-1]:
+            return "your sentence goes on after its <eos>."
+        if tokens == decoding.greedy(step, start, 0, 1, 4)[0].tokens:
+            return "that is the greedy sentence: try every token at every step, not only the likeliest."
+        if tokens[-1:] != (1,):
+            return "that sentence is not finished: it does not end with <eos>."
+        if tokens == max(finished, key=lambda h: h.log_prob / len(h.tokens)).tokens:
+            return "you ranked by the mean per token; the most probable sentence is asked for."
+        if tokens == min(finished, key=lambda h: h.log_prob).tokens:
+            return "that is the least probable one."
+        if tokens == next(h.tokens for h in decoding.exhaustive(stateless, start, 0, 1, 4, alpha=0)[0] if h.finished):
+            return "hand on the state that `step` returns: your search forgets what it has read."
+        return "a more probable finished sentence exists. Are all lengths up to max_steps tried, and all tokens?"
+
+
+@checker(
+    "14.finished",
+    praise="A finished sentence is still one path of the tree, so it can fill only one place of the beam.",
+)
+def finished(answer):
+    generator = torch.Generator().manual_seed(2)
+    for last in ([3, 1, 2], [1, 1, 0], [0, 2, 3]):
+        last = torch.tensor(last)
+        log_p, log_probs = _rows(generator, 3, 5)
+        over = (last == 1)[:, None]
+        column = torch.arange(5) == 1
+        plain = log_p[:, None] + log_probs
+        unchanged = log_p[:, None].expand(-1, 5)
+        never = torch.full_like(plain, -torch.inf)
+        paid, zero, right = (
+            torch.where(over, torch.where(column, part, never), plain)
+            for part in (plain, torch.zeros_like(plain), unchanged)
+        )
+        result = call(answer, log_p.clone(), last.clone(), log_probs.clone(), 1)
+        slips = [
+            (plain, "finished rows are continued: the same sentence would come back with one <eos> more."),
+            (torch.where(over, never, plain), "the finished hypotheses are lost: they must keep their place."),
+            (paid, "a finished hypothesis pays for its <eos> again."),
+            (torch.where(over, unchanged, plain), "a finished row gives V candidates, all of them the same sentence."),
+            (zero, "the finished hypotheses have lost their log P."),
+            (torch.where(over, right, log_probs), "the live rows have lost the log P of their parents."),
+            (torch.where(over & column, unchanged, plain), "a finished row keeps its other tokens too."),
+            (torch.where(column, unchanged, never), "the live rows must go on as before."),
+        ]
+        result = torch.as_tensor(result)
+        if result.shape != right.shape:
+            return f"return a matrix (n, V), not {tuple(result.shape)}."
+        if not close(result, right):
+            return find_slip(result, slips) or "the matrix of candidates is not right."
