@@ -1,0 +1,109 @@
+"""Answers to the exercises of chapter 15, attention and beyond."""
+
+import math
+
+import torch
+
+from d2lrnn.batches import mask
+
+
+def words(scores, lengths):
+    return mask(lengths, scores.shape[2])[:, None]
+
+
+def masked(scores, lengths):
+    weights = torch.zeros_like(scores)
+    for i, n in enumerate(lengths.tolist()):
+        weights[i, :, :n] = scores[i, :, :n].softmax(dim=1)
+    return weights
+
+
+def divided(scores, lengths):
+    """Right for small scores only."""
+    weights = scores.exp() * words(scores, lengths)
+    return weights / weights.sum(2, keepdim=True)
+
+
+def scale(d, v_q, mu, v_k):
+    return math.sqrt(d * v_q * (v_k + mu**2))
+
+
+def count(B, T, S, h, d, m):
+    return B * (T * h * d + 2 * T * S * d), B * (T * h * m + S * d * m + T * S * m + T * S * d)
+
+
+def other(dot=0, additive=0):
+    """The right counts and what is added to them, functions of the sizes."""
+
+    def answer(*sizes):
+        right = count(*sizes)
+        return right[0] + (dot(*sizes) if dot else 0), right[1] + (additive(*sizes) if additive else 0)
+
+    return answer
+
+
+def dearer(g, d):
+    return max(1, (g - 2) * d + 1)
+
+
+RIGHT = {"mask": masked, "scale": scale, "count": count, "dearer": dearer, "order": "ABF"}
+
+ALSO_RIGHT = [
+    ("mask", lambda s, n: s.masked_fill(~words(s, n), -torch.inf).softmax(2)),
+    ("order", "f, b, a"),
+    ("order", ["A", "B", "F"]),
+]
+
+WRONG = [
+    ("mask", lambda s, n: s.softmax(2), "nothing was masked"),
+    ("mask", lambda s, n: s.softmax(2) * words(s, n), "no longer sum to 1"),
+    ("mask", lambda s, n: (s * words(s, n)).softmax(2), "an ordinary score"),
+    ("mask", lambda s, n: s.softmax(1) * words(s, n), "over which dimension"),
+    ("mask", lambda s, n: s.masked_fill(~words(s, n), -torch.inf), "the softmax is missing"),
+    ("mask", lambda s, n: s.masked_fill(~words(s, n), -5.0).softmax(2), "still has weights"),
+    ("mask", lambda s, n: -masked(s, n), "of the words are not right"),
+    ("mask", lambda s, n: masked(s, n)[0], "of the shape of the scores"),
+    ("mask", divided, "mind what you divide by"),
+    ("mask", lambda s, n: (s - 100 * ~words(s, n)).softmax(2), "is your −∞ small enough"),
+    ("scale", lambda d, v_q, mu, v_k: d * v_q * (v_k + mu**2), "the variance of the dot product"),
+    ("scale", lambda d, v_q, mu, v_k: math.sqrt(d), "variances of 1 and means of 0"),
+    ("scale", lambda d, v_q, mu, v_k: math.sqrt(d * v_q * v_k), "k has a mean"),
+    ("scale", lambda d, v_q, mu, v_k: math.sqrt(d * v_q * (v_k + mu)), "variance plus the mean"),
+    ("scale", lambda d, v_q, mu, v_k: math.sqrt(d) * v_q * (v_k + mu**2), "the variances need it too"),
+    ("scale", lambda d, v_q, mu, v_k: math.sqrt(d * (v_q + v_k + mu**2)), "do not add"),
+    ("scale", lambda d, v_q, mu, v_k: 17.0, "it is not 17.0"),
+    ("count", lambda *sizes: 3, "return two numbers"),
+    ("count", lambda *sizes: tuple(c / sizes[0] for c in count(*sizes)), "(a): that is for one sentence"),
+    ("count", other(dot=lambda B, T, S, h, d, m: -B * T * S * d), "(a): the weighted mean"),
+    ("count", other(dot=lambda B, T, S, h, d, m: -B * T * h * d), "(a): the map of the queries"),
+    ("count", other(dot=lambda B, T, S, h, d, m: 2 * B * T * S * (1 - d)), "a sum of how many products"),
+    ("count", other(dot=lambda *sizes: count(*sizes)[0]), "(a): an addition"),
+    ("count", other(dot=lambda *sizes: 1), "(a): it is not"),
+    ("count", lambda *sizes: (count(*sizes)[0], count(*sizes)[1] / sizes[0]), "(b): that is for one sentence"),
+    ("count", other(additive=lambda B, T, S, h, d, m: -B * T * S * d), "(b): the weighted mean"),
+    ("count", other(additive=lambda B, T, S, h, d, m: -B * T * S * m), "product with w"),
+    ("count", other(additive=lambda B, T, S, h, d, m: -B * S * d * m), "(b): the map of the keys"),
+    ("count", other(additive=lambda B, T, S, h, d, m: -B * T * h * m), "(b): the map of the queries"),
+    ("count", other(additive=lambda B, T, S, h, d, m: B * S * d * m * (T - 1)), "not once for every query"),
+    (
+        "count",
+        other(additive=lambda B, T, S, h, d, m: B * (T * h * m * (S - 1) + S * d * m * (T - 1))),
+        "not once for every key",
+    ),
+    ("count", other(additive=lambda *sizes: count(*sizes)[1]), "(b): an addition"),
+    ("count", other(additive=lambda *sizes: 1), "(b): it is not"),
+    ("dearer", lambda g, d: dearer(g, d) - 1, "strictly more"),
+    ("dearer", lambda g, d: (g - 2) * d + 1, "at least 1"),
+    ("dearer", lambda g, d: g * d + 1, "you left out the four products"),
+    ("dearer", lambda g, d: 2 * g * d + 1, "two products of n²d, and four"),
+    ("dearer", lambda g, d: d + 1, "how does g enter"),
+    ("dearer", lambda g, d: max(1, (2 * g - 4) * d + 1), "not one"),
+    ("dearer", lambda g, d: 12345, "it is not 12345"),
+    ("order", "xyz", "letters from A to F"),
+    ("order", "ABCF", "may the first position look"),
+    ("order", "ABDF", "who stands next to whom"),
+    ("order", "ABEF", "free of it"),
+    ("order", "BF", "can two"),
+    ("order", "AF", "would know the position"),
+    ("order", "AB", "position by position"),
+]
