@@ -201,8 +201,8 @@ def lstm(inputs, state, params):
     """An LSTM unrolled over time: `lstm_step` for t = 1 … T.
 
     The four products of a step are one matrix multiplication, and X_t W_x + b is computed for all steps at once. The
-    backward pass is written out, for speed; so the outputs can be
-    differentiated once, not twice.
+    backward pass is written out, for speed: the outputs can be differentiated once, and not with torch.func. Where
+    more is needed, repeat `lstm_step`.
 
     Args:
         inputs: (T, B, D).

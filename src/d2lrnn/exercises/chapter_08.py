@@ -100,7 +100,7 @@ def half_life(answer):
             (-math.log(f / (1 - f)), "the sign is wrong: this gate would erase nearly everything."),
             (math.log(f), "invert σ, not the exponential."),
             (1 / (1 + math.exp(-f)), "you applied σ once more; it has to be undone."),
-            (math.log(k), "close for long lags, and not half: derive it from (8.13)."),
+            (math.log(k), "close for long lags, and not half: derive it from (8.14)."),
             (math.log2(f / (1 - f)), "σ is made with e: take the natural logarithm."),
         ]
         if not close(result, right):
