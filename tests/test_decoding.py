@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
@@ -115,18 +115,21 @@ small = given(
     V=st.integers(2, 4),
     scale=st.sampled_from([0.3, 2.0, 6.0]),
     alpha=alphas,
+    banned=st.booleans(),
 )
 
 
 @settings(max_examples=25)
 @small
-def test_exhaustive_search_scores_every_sequence(seed, B, T, V, scale, alpha):
+@example(seed=0, B=2, T=3, V=4, scale=2.0, alpha=0.75, banned=True)
+def test_exhaustive_search_scores_every_sequence(seed, B, T, V, scale, alpha, banned):
     step, state = random_model(seed, B, T, V, scale=scale)
-    for row, found in enumerate(exhaustive(step, state, BOS, EOS, T, alpha)):
+    tokens = [token for token in range(V) if token != BOS or not banned]
+    for row, found in enumerate(exhaustive(step, state, BOS, EOS, T, alpha, (BOS,) if banned else ())):
         # Every way of writing T tokens, cut after the first <eos>.
-        written = {y[: y.index(EOS) + 1] if EOS in y else y for y in itertools.product(range(V), repeat=T)}
+        written = {y[: y.index(EOS) + 1] if EOS in y else y for y in itertools.product(tokens, repeat=T)}
         assert len(found) == len(written) and {h.tokens for h in found} == written
-        assert abs(sum(math.exp(h.log_prob) for h in found) - 1) < 1e-9
+        assert banned or abs(sum(math.exp(h.log_prob) for h in found) - 1) < 1e-9
         for h in found[:: max(1, len(found) // 5)]:
             assert abs(h.log_prob - true_log_prob(step, rows(state, [row]), h.tokens)) < 1e-9
         for h in found:
@@ -137,11 +140,12 @@ def test_exhaustive_search_scores_every_sequence(seed, B, T, V, scale, alpha):
 
 @settings(max_examples=40)
 @small
-def test_a_beam_of_all_prefixes_is_exhaustive_search(seed, B, T, V, scale, alpha):
+def test_a_beam_of_all_prefixes_is_exhaustive_search(seed, B, T, V, scale, alpha, banned):
     step, state = random_model(seed, B, T, V, scale=scale)
     width = V ** (T - 1)
-    best = [ranked[:width] for ranked in exhaustive(step, state, BOS, EOS, T, alpha)]
-    assert_same(beam_search(step, state, BOS, EOS, T, width, alpha), best, rtol=0, atol=1e-12)
+    banned = (BOS,) if banned else ()
+    best = [ranked[:width] for ranked in exhaustive(step, state, BOS, EOS, T, alpha, banned)]
+    assert_same(beam_search(step, state, BOS, EOS, T, width, alpha, banned), best, rtol=0, atol=1e-12)
 
 
 @settings(max_examples=40)

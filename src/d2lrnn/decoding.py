@@ -166,7 +166,7 @@ def beam_search(step, state, bos, eos, max_steps, width, alpha=0.75, banned=(), 
         TypeError, ValueError: as for `greedy`; also a width below 1, or num_results not from 1 to width.
     """
     num_results = width if num_results is None else num_results
-    steps = list(_search(step, state, bos, eos, max_steps, width, alpha, banned, num_results))
+    steps = [kept for kept, _ in _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results)]
     scores, place = _top(torch.cat([kept.score for kept in steps], dim=1), num_results)
     log_prob = torch.cat([kept.log_prob for kept in steps], dim=1).gather(1, place)
     last, slot = place // width, place % width  # the step at which a result ended, and its place in the beam then
@@ -204,7 +204,7 @@ def beam_tree(step, state, bos, eos, max_steps, width, alpha=0.75, banned=(), nu
         raise ValueError(f"a tree is drawn for one sentence, but the state has {num_rows} rows: pass one of them")
     num_results = width if num_results is None else num_results
     steps = _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results)
-    return [_nodes(kept.candidates[0], t, width, alpha, eos) for t, kept in enumerate(steps, start=1)]
+    return [_nodes(candidates[0], t, width, alpha, eos) for t, (_, candidates) in enumerate(steps, start=1)]
 
 
 def _nodes(candidates, t, width, alpha, eos):
@@ -226,12 +226,12 @@ class _Kept(NamedTuple):
     parent: torch.Tensor  # (B, k), the place of the hypothesis that was continued in the beam before
     log_prob: torch.Tensor  # (B, k)
     score: torch.Tensor  # (B, k), −inf for what has neither ended nor is cut off
-    candidates: torch.Tensor  # (A, k, V), log P of every continuation in the A sentences that have not stopped
 
 
 @torch.no_grad()
 def _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results):
-    """Yield a _Kept for each step of beam search, until every sentence has stopped."""
+    """Yield what each step of beam search keeps and what it looks at, until every sentence has stopped: a _Kept, and
+    log P (A, k, V) of every continuation in the A sentences that have not stopped."""
     num_rows, device = _check(state, bos, eos, max_steps, alpha, banned)
     _check_whole("width", width)
     _check_whole("num_results", num_results)
@@ -239,8 +239,8 @@ def _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results)
         raise ValueError(f"a beam of width {width} gives at most {width} results, not {num_results}: widen the beam")
 
     going = torch.arange(num_rows, device=device)  # the A sentences that have not stopped
-    # Only live hypotheses have a row in the state: row i is that in place slot[i] of the beam of going[sentence[i]].
-    sentence, slot = going, torch.zeros_like(going)
+    # Only live hypotheses have a row in the state: row i is that in place[i], of all places in the A beams of width k.
+    place = going * width
     last = torch.full_like(going, bos)
     log_prob = scores = None
     for t in range(1, max_steps + 1):
@@ -249,17 +249,19 @@ def _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results)
         if t == 1:
             log_prob = log_probs.new_zeros(num_rows, width)
             scores = log_probs.new_full((num_rows, num_results), -torch.inf)
-        candidates = log_probs.new_full((len(going), width, vocab_size), -torch.inf)
-        candidates[sentence, slot] = log_prob[sentence, slot].unsqueeze(1) + log_probs
+        candidates = log_probs.new_full((len(going) * width, vocab_size), -torch.inf)
+        candidates.index_copy_(0, place, log_prob.flatten()[place].unsqueeze(1) + log_probs)
         if banned:
-            candidates[:, :, list(banned)] = -torch.inf
-        log_prob, place = _top(candidates.flatten(1), width)
-        parent, token = place // vocab_size, place % vocab_size
+            candidates[:, list(banned)] = -torch.inf
+        candidates = candidates.view(len(going), width, vocab_size)
+        log_prob, best = _top(candidates.flatten(1), width)
+        parent, token = best // vocab_size, best % vocab_size
 
         ended = token == eos
         score = log_prob / t**alpha
         score = score if t == max_steps else score.where(ended, -torch.inf)
-        yield _Kept(*(_all_rows(part, going, num_rows) for part in (token, parent, log_prob, score)), candidates)
+        kept = (_all_rows(part, going, num_rows) for part in (token, parent, log_prob, score))
+        yield _Kept(*kept), candidates
         if t == max_steps:
             return
 
@@ -269,16 +271,20 @@ def _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results)
         on = hopeful.any(dim=1)
         if not on.any():
             return
-        row = place.new_zeros(len(going), width)
-        row[sentence, slot] = torch.arange(len(sentence), device=device)
-        row = row.gather(1, parent)
-        going, log_prob, scores, live, token, row = (part[on] for part in (going, log_prob, scores, live, token, row))
-        sentence, slot = live.nonzero(as_tuple=True)
-        last, state = token[sentence, slot], _select(state, row[sentence, slot])
+        row = place.new_zeros(len(going) * width)
+        row[place] = torch.arange(len(place), device=device)
+        row = row.view(-1, width).gather(1, parent)
+        if not on.all():
+            parts = going, log_prob, scores, live, token, row
+            going, log_prob, scores, live, token, row = (part[on] for part in parts)
+        place = live.flatten().nonzero()[:, 0]
+        last, state = token.flatten()[place], _select(state, row.flatten()[place])
 
 
 def _all_rows(part, rows, num_rows):
     """From (A, k) to (B, k): −inf, or 0 for ids, in the rows that are not given."""
+    if len(rows) == num_rows:
+        return part
     empty = -torch.inf if part.is_floating_point() else 0
     return part.new_full((num_rows, part.shape[1]), empty).index_copy(0, rows, part)
 
