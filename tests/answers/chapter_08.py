@@ -91,6 +91,22 @@ def gate_of_the_rest(X_t, H, C, params):
     return torch.sigmoid(A_o) * torch.tanh(C), C
 
 
+def coupled_in_order(f, c, o):
+    """The coupled step with the blocks at these places."""
+
+    def step(X_t, H, C, params):
+        blocks = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(3, dim=1)
+        F = torch.sigmoid(blocks[f])
+        C = F * C + (1 - F) * torch.tanh(blocks[c])
+        return torch.sigmoid(blocks[o]) * torch.tanh(C), C
+
+    return step
+
+
+def coupled_without_bias(X_t, H, C, params):
+    return coupled_step()(X_t, H, C, params | {"b": torch.zeros_like(params["b"])})
+
+
 RIGHT = {
     "closed": "B",
     "step": lstm_step(),
@@ -133,6 +149,8 @@ WRONG = [
     ("step", lstm_step(write=lambda i, f, g, C: i * C + f * g), "have changed places"),
     ("step", lstm_step(gate=lambda z: z), "the gates are not between 0 and 1"),
     ("step", lstm_step(candidate=torch.sigmoid), "able to be negative"),
+    ("step", lstm_step(candidate=lambda z: torch.tanh(torch.sigmoid(z))), "the candidate is no gate"),
+    ("step", lstm_step(write=lambda i, f, g, C: torch.tanh(f * C + i * g)), "only H sees it"),
     ("step", lstm_step(candidate=lambda z: z), "no activation"),
     ("step", lstm_step(write=lambda i, f, g, C: f * C + (1 - f) * g), "not used"),
     ("step", lstm_step(write=lambda i, f, g, C: C + i * g), "nothing is ever forgotten"),
@@ -165,6 +183,8 @@ WRONG = [
     ("term", swapped_diagonals, "have changed places: rows"),
     ("term", relu_term(hidden=lambda o, c: o * (1 - torch.relu(c) ** 2)), "only the candidate is a relu"),
     ("term", relu_term(slope=torch.relu), "not its derivative"),
+    ("term", relu_term(hidden=lambda o, c: o * torch.tanh(c)), "in place of its derivative"),
+    ("term", relu_term(hidden=lambda o, c: o * (1 - c**2)), "not its value"),
     ("term", relu_term(hidden=lambda o, c: o), "derivative of this tanh is missing"),
     ("term", relu_term(hidden=lambda o, c: 1 - torch.tanh(c) ** 2), "output gate of the step before"),
     ("term", relu_term(hidden=lambda o, c: torch.ones_like(o)), "one step further back"),
@@ -178,6 +198,11 @@ WRONG = [
     ("coupled", coupled_step(write=lambda f, g, C: f * C + g), "enters in full"),
     ("coupled", coupled_step(gate=lambda z: z), "not between 0 and 1"),
     ("coupled", coupled_step(candidate=lambda z: z), "no activation"),
+    ("coupled", coupled_step(show=lambda o, C, old: torch.tanh(C)), "the output gate is missing"),
+    ("coupled", coupled_step(write=lambda f, g, C: torch.tanh(f * C + (1 - f) * g)), "only H sees it"),
+    ("coupled", coupled_in_order(1, 0, 2), "F comes first"),
+    ("coupled", coupled_in_order(0, 2, 1), "the output gate comes last"),
+    ("coupled", coupled_without_bias, "the bias is missing"),
     ("coupled", gate_of_the_rest, "not the gate of 1 minus"),
     ("coupled", lambda *arguments: coupled_step()(*arguments)[0], "that is one tensor"),
     ("coupled", coupled_step(show=lambda o, C, old: torch.tanh(o * C)), "of the memory alone"),

@@ -52,6 +52,8 @@ def step(answer):
         (n_f.sigmoid() * C + n_i.sigmoid() * n_c.tanh(), "the bias is missing."),
         (i * C + f * g, "the input gate and the forget gate have changed places: look at the order of the blocks."),
         (A_f * C + A_i * g, "the gates are not between 0 and 1."),
+        (f * C + i * A_c.sigmoid().tanh(), "you squashed all four blocks alike: the candidate is no gate."),
+        (new.tanh(), "the memory itself is not squashed: only H sees it through a tanh."),
         (f * C + i * A_c.sigmoid(), "what is written must be able to be negative: which function is it?"),
         (f * C + i * A_c, "the candidate has no activation."),
         (f * C + (1 - f) * g, "the input gate is not used: you took what the forget gate leaves."),
@@ -134,6 +136,8 @@ def term(answer):
         (made_of(s, i * on), "the two diagonal matrices have changed places: rows belong to step t, columns to t − 1."),
         (made_of(i * on, o * (1 - c.relu() ** 2)), "only the candidate is a relu: h still hides c with a tanh."),
         (made_of(i * z.relu(), s), "that is the candidate itself, not its derivative."),
+        (made_of(i * on, o * torch.tanh(c)), "that is h itself in place of its derivative by c."),
+        (made_of(i * on, o * (1 - c**2)), "tanh′ is 1 − tanh², and c is the argument of this tanh, not its value."),
         (made_of(i * on, o), "h is o ⊙ tanh(c): the derivative of this tanh is missing."),
         (made_of(i * on, 1 - torch.tanh(c) ** 2), "the output gate of the step before is missing."),
         (made_of(i * on, torch.ones_like(o)), "that is the derivative by h; c is one step further back."),
@@ -158,8 +162,15 @@ def coupled(answer):
         ((o * new).tanh(), "the memory is right, but the tanh of H is taken of the memory alone: see (8.4)."),
         (o * new, "the memory is right, but the second tanh is missing."),
         (o * C.tanh(), "the memory is right, but H shows the memory of the step before."),
+        (new.tanh(), "the memory is right, but the output gate is missing."),
     ]
+    n_f, n_c, _ = (X_t @ params["W_x"] + H @ params["W_h"]).chunk(3, dim=1)
+    c_first = A_c.sigmoid()
     memories = [
+        (n_f.sigmoid() * C + (1 - n_f.sigmoid()) * n_c.tanh(), "the bias is missing."),
+        (c_first * C + (1 - c_first) * A_f.tanh(), "look at the order of the blocks: F comes first."),
+        (f * C + (1 - f) * A_o.tanh(), "look at the order of the blocks: the output gate comes last."),
+        (new.tanh(), "the memory itself is not squashed: only H sees it through a tanh."),
         (f * C + (1 - A_f).sigmoid() * g, "take 1 minus the gate, not the gate of 1 minus its pre-activation."),
         ((1 - f) * C + f * g, "F keeps the old memory; yours writes the candidate with it."),
         (f * C + f * g, "both parts are multiplied by F: what is erased should be written."),
