@@ -32,14 +32,18 @@ def shapes(answer):
             return "W_hq: that multiplies the state of one direction only."
         return f"W_hq has not the shape {output}: it multiplies H_t from the right and gives q numbers."
     if backward != (h_2, h_2):
-        if backward in ((h_1, h_2), (h_2, h_1)):
+        if backward in ((h_1, h_2), (h_2, h_1), (h_1 + h_2, h_1 + h_2), (h_1 + h_2, h_2)):
             return "W_hh of the backward direction: within a layer neither direction reads the other one."
         return f"W_hh of the backward direction has not the shape {backward}: from which state to which does it lead?"
     if second != (h_1 + h_2, h_1):
         if second == (D, h_1):
             return "W_xh of the second layer: its inputs are not those of the network."
-        if second == (h_1, h_1):
+        if second in ((h_1, h_1), (2 * h_1, h_1)):
             return "W_xh of the second layer: it reads both directions of the layer below."
+        if second == (h_1, h_1 + h_2):
+            return "W_xh of the second layer: that is how torch stores it; in H_t W_xh it is the other way round."
+        if second == (h_1 + h_2, h_1 + h_2):
+            return "W_xh of the second layer: this one leads to the state of the forward direction alone."
         return f"W_xh of the second layer has not the shape {second}."
 
 
@@ -88,7 +92,8 @@ def backward(answer):
     praise="What counts is what the scores of a token can depend on, not which layer is called bidirectional.",
 )
 def leak(answer):
-    letters = {letter for letter in "".join(answer).upper() if letter.isalpha()}
+    answer = "".join(answer) if isinstance(answer, str | list | tuple | set) else ""
+    letters = {letter for letter in answer.upper() if letter.isalpha()}
     if not letters or letters - set("ABCDEF"):
         return 'the answer must be letters from A to F, such as "BE".'
     if "B" in letters:
@@ -128,6 +133,7 @@ def pooling(answer):
         return "both are right, in the wrong order: first the mean, then the maximum."
     slips = [
         (H.mean(0), "your mean reads the padding."),
+        (H.sum(0) / lengths[:, None], "your sum reads the padding, though you divide by the right numbers."),
         (zeroed.mean(0), "your mean has zeros for the padding, but divides by all T steps."),
         (total, "that is a sum, not yet a mean."),
         (total / 3, "your mean divides by the number of sentences."),
@@ -166,6 +172,7 @@ def fair(answer):
             (h // 2, "that fits, but it leaves parameters unused: halving h quarters the recurrent weights."),
             (h / 2, "that fits, but it leaves parameters unused: halving h quarters the recurrent weights."),
             (int(h / 2**0.5), "that would be right if there were recurrent weights only."),
+            (round(h / 2**0.5), "that would be right if there were recurrent weights only."),
             (h / 2**0.5, "that would be right if there were recurrent weights only."),
             (root, "a number of units is whole: which whole number does not exceed the budget?"),
             (right + 1, "this has more parameters than the one direction."),
