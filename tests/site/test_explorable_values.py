@@ -12,7 +12,7 @@ from test_site import contrast
 
 from d2lrnn import dynamics, forecasting, gradients, ngrams
 from d2lrnn.corpora import load_text
-from d2lrnn.explore import Control, Explorable, Line, Panel, Text, TextPanel
+from d2lrnn.explore import Control, Explorable, Line, Nodes, Panel, Text, TextPanel, TreePanel
 from d2lrnn.plotting import COLORS
 from d2lrnn.text import Vocab, keep_letters, tokenize
 
@@ -536,3 +536,19 @@ def test_text_is_legible_on_every_shade(scheme, addresses, visit):
             mixed = [opacity * part + (1 - opacity) * under for part, under in zip(shade, behind, strict=True)]
             text = token.evaluate("token => getComputedStyle(token).color")
             assert contrast(text, f"rgb({', '.join(str(round(255 * part)) for part in mixed)})") >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nodes_of_a_tree_are_legible(scheme, addresses, visit):
+    def frame(k):
+        looks = {"kept": {}, "dropped": {"dashed": True}, "finished": {"ranked": True}}
+        nodes = zip(looks.items(), ([0], [1], [3, 2]), COLORS.values(), strict=False)
+        return "", [[Nodes(name, x, [-1] * len(x), color, **look) for (name, look), x, color in nodes]]
+
+    with visit(f"{addresses['file']}/book/references.html", scheme=scheme) as page:
+        tree = TreePanel(["a", "b", "c", "d"], [None, 0, 0, 0])
+        figure = show(page, Explorable("tree", frame, {"k": Control("k", [1])}, [tree]))
+        plain = figure.evaluate("figure => getComputedStyle(figure).color")
+        texts = figure.locator("[data-node] text:not([style*=fill])").all()
+        assert len(texts) == 5  # four words and the second rank; the first rank has its mark's colour
+        assert all(text.evaluate("text => getComputedStyle(text).fill") == plain for text in texts)
