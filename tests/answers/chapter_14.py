@@ -38,6 +38,10 @@ def brute(step, state, bos, eos, max_steps):
     return next(h.tokens for h in decoding.exhaustive(step, state, bos, eos, max_steps, alpha=0)[0] if h.finished)
 
 
+def best_of_all(*arguments):
+    return decoding.exhaustive(*arguments, alpha=0)[0][0].tokens
+
+
 def ranked(key):
     """The finished sentence that comes first by another measure."""
 
@@ -130,6 +134,7 @@ WRONG = [
     ("score", lambda p, L, a: p.exp() / L**a, "you divided the probability"),
     ("score", lambda p, L, a: p - a * L.log(), "you divided the probability"),
     ("score", lambda p, L, a: p / (a * L), "not a factor"),
+    ("score", lambda p, L, a: a * p / L, "not a factor"),
     ("score", lambda p, L, a: p / L, "the mean per token"),
     ("score", lambda p, L, a: p, "log P itself"),
     ("score", lambda p, L, a: -p / L**a, "the sign has turned"),
@@ -152,6 +157,8 @@ WRONG = [
     ("brute", lambda *arguments: (*brute(*arguments), 1), "goes on after its <eos>"),
     ("brute", cut_off, "not finished"),
     ("brute", lambda *arguments: decoding.greedy(*arguments)[0].tokens, "greedy sentence"),
+    ("brute", best_of_all, "cut off after max_steps"),
+    ("brute", lambda *arguments: brute(*arguments[:-1], 3), "one step too early"),
     ("brute", ranked(lambda h: h.log_prob / len(h.tokens)), "mean per token"),
     ("brute", ranked(lambda h: -h.log_prob), "least probable"),
     ("brute", forgetful, "hand on the state"),
@@ -161,6 +168,8 @@ WRONG = [
     ("finished", with_rows(lambda p, plain, eos: only(plain, eos, plain[:, eos].clone())), "pays for its <eos>"),
     ("finished", with_rows(lambda p, plain, eos: p.expand_as(plain)), "V candidates"),
     ("finished", with_rows(lambda p, plain, eos: only(plain, eos, 0)), "have lost their log P"),
+    ("finished", lambda p, last, q, eos: finished(0 * p, last, q, eos), "where is the log P"),
+    ("finished", with_rows(lambda p, plain, eos: only(0 * plain, eos, p[:, 0]).nan_to_num(neginf=0)), "logarithm of 1"),
     ("finished", lambda p, last, q, eos: finished(p, last, q, eos).where((last == eos)[:, None], q), "their parents"),
     ("finished", with_rows(lambda p, plain, eos: plain.index_copy(1, torch.tensor([eos]), p)), "other tokens too"),
     ("finished", lambda p, last, q, eos: only(total(p, q), eos, p), "must go on as before"),

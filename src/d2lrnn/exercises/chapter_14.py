@@ -107,6 +107,7 @@ def score(answer):
             (log_p.exp() / lengths**alpha, "you divided the probability; the score divides its logarithm."),
             ((log_p.exp() / lengths**alpha).log(), "you divided the probability; the score divides its logarithm."),
             (log_p / (alpha * lengths) if alpha else log_p, "α is an exponent of L, not a factor."),
+            (alpha * log_p / lengths, "α is an exponent of L, not a factor."),
             (log_p / lengths, "where is α? You took the mean per token."),
             (log_p, "where is α? This is log P itself."),
             (-log_p / lengths**alpha, "the sign has turned: the best score must be the highest."),
@@ -146,6 +147,7 @@ def count(answer):
 )
 def brute(answer):
     generator = torch.Generator().manual_seed(1)
+    results, rights, slips = [], [], []
     for _ in range(12):
         tables = torch.randn(4, 4, 4, dtype=torch.float64, generator=generator).mul(2)
         tables[:, :, 1] -= 1  # so that not everything ends at once
@@ -162,31 +164,38 @@ def brute(answer):
 
         result = call(answer, step, start, 0, 1, 4)
         try:
-            tokens = tuple(int(token) for token in result)
+            results.append(tuple(int(token) for token in result))
         except (TypeError, ValueError):
             return "return the tokens of the sentence as a tuple or list of ints."
         ranked = decoding.exhaustive(step, start, 0, 1, 4, alpha=0)[0]
         finished = [h for h in ranked if h.finished]
-        right = finished[0].tokens
-        if tokens == right:
-            continue
-        if tokens[:1] == (0,) and tokens[1:] == right:
-            return "that is the right sentence; leave out the <bos> at its beginning."
-        if tokens + (1,) == right:
-            return "that is the right sentence; the final <eos> belongs to it."
-        if 1 in tokens[:-1]:
-            return "your sentence goes on after its <eos>."
-        if tokens == decoding.greedy(step, start, 0, 1, 4)[0].tokens:
-            return "that is the greedy sentence: try every token at every step, not only the likeliest."
-        if tokens[-1:] != (1,):
-            return "that sentence is not finished: it does not end with <eos>."
-        if tokens == max(finished, key=lambda h: h.log_prob / len(h.tokens)).tokens:
-            return "you ranked by the mean per token; the most probable sentence is asked for."
-        if tokens == min(finished, key=lambda h: h.log_prob).tokens:
-            return "that is the least probable one."
-        if tokens == next(h.tokens for h in decoding.exhaustive(stateless, start, 0, 1, 4, alpha=0)[0] if h.finished):
-            return "hand on the state that `step` returns: your search forgets what it has read."
-        return "a more probable finished sentence exists. Are all lengths up to max_steps tried, and all tokens?"
+        rights.append(finished[0].tokens)
+        slips.append(
+            [
+                ((0, *rights[-1]), "that is the right sentence; leave out the <bos> at its beginning."),
+                (rights[-1][:-1], "that is the right sentence; the final <eos> belongs to it."),
+                (decoding.greedy(step, start, 0, 1, 4)[0].tokens, "that is the greedy sentence: try every token."),
+                (ranked[0].tokens, "what is cut off after max_steps is not a finished sentence, however probable."),
+                (max(finished, key=lambda h: h.log_prob / len(h.tokens)).tokens, "you ranked by the mean per token."),
+                (finished[-1].tokens, "that is the least probable one."),
+                (_best(stateless, start, 4), "hand on the state that `step` returns: the search forgets it."),
+                (_best(step, start, 3), "your search stops one step too early."),
+            ]
+        )
+    if results == rights:
+        return None
+    for column in zip(*slips, strict=True):  # a slip must explain every result: one alone may agree by chance
+        if all(result == wrong for result, (wrong, _) in zip(results, column, strict=True)):
+            return column[0][1]
+    if any(1 in result[:-1] for result in results):
+        return "your sentence goes on after its <eos>."
+    if any(result[-1:] != (1,) for result in results):
+        return "that sentence is not finished: it does not end with <eos>."
+    return "a more probable finished sentence exists. Are all lengths up to max_steps tried, and all tokens?"
+
+
+def _best(step, start, max_steps):
+    return next(h.tokens for h in decoding.exhaustive(step, start, 0, 1, max_steps, alpha=0)[0] if h.finished)
 
 
 @checker(
@@ -214,6 +223,8 @@ def finished(answer):
             (paid, "a finished hypothesis pays for its <eos> again."),
             (torch.where(over, unchanged, plain), "a finished row gives V candidates, all of them the same sentence."),
             (zero, "the finished hypotheses have lost their log P."),
+            (torch.where(over, zero, log_probs), "where is the log P of the hypotheses?"),
+            (torch.where(over, right.nan_to_num(neginf=0.0), plain), "0 is the logarithm of 1, not of 0."),
             (torch.where(over, right, log_probs), "the live rows have lost the log P of their parents."),
             (torch.where(over & column, unchanged, plain), "a finished row keeps its other tokens too."),
             (torch.where(column, unchanged, never), "the live rows must go on as before."),
