@@ -60,6 +60,8 @@ def scale(answer):
             (math.sqrt(d * v_q * v_k), "the variance of a product needs the second moment of k, and k has a mean."),
             (math.sqrt(d * v_q * (v_k + mu)), "the second moment is not the variance plus the mean."),
             (math.sqrt(d) * v_q * (v_k + mu**2), "the root is over the size only: the variances need it too."),
+            (math.sqrt(d * (v_q * v_k + mu**2)), "q multiplies the mean of k too: its variance belongs to both parts."),
+            (math.sqrt(v_q * (v_k + mu**2)), "that is for one product, and the dot product has d of them."),
             (math.sqrt(d * (v_q + v_k + mu**2)), "the variances of a product of independent numbers do not add."),
         ]
         result = call(answer, d, v_q, mu, v_k)
@@ -69,7 +71,7 @@ def scale(answer):
 
 @checker(
     "15.count",
-    praise="For m = d the two hardly differ: what makes additive attention slow is the tensor (B, T, S, m).",
+    praise="With h = m = d additive attention has S·d² more; its tensor (B, T, S, m) has no counterpart in (a).",
 )
 def count(answer):
     B, T, S, h, d, m = 2, 3, 5, 7, 11, 13
@@ -85,6 +87,8 @@ def count(answer):
         (B * (T * h * d + T * S * d), "(a): the weighted mean of the values is missing."),
         (B * 2 * T * S * d, "(a): the map of the queries is missing."),
         (B * (T * h * d + 2 * T * S), "(a): each score is a sum of how many products?"),
+        (right + B * S * d * d, "(a): here the keys are used as they are: only the queries are mapped."),
+        (right + B * T * S, "(a): leave the scale out."),
         (2 * right, "(a): an addition is not a multiplication."),
     ]
     if not close(dot, right):
@@ -132,7 +136,7 @@ def dearer(answer):
     praise="Without a mask or positions, no chain of attention and position-wise maps can see the order.",
 )
 def order(answer):
-    letters = {letter for part in answer for letter in str(part).upper() if letter.isalpha()}
+    letters = {letter for letter in str(answer).upper() if letter.isalpha()}
     if not letters or not letters <= set("ABCDEF"):
         return "answer with letters from A to F."
     hints = {
