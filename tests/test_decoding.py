@@ -409,7 +409,9 @@ def test_nothing_is_changed_and_no_graph_is_kept():
 
 
 searches = pytest.mark.parametrize(
-    "search", [greedy, exhaustive, partial(beam_search, width=2), partial(beam_tree, width=2)], ids=str
+    "search",
+    [greedy, exhaustive, partial(beam_search, width=2), partial(beam_tree, width=2)],
+    ids=["greedy", "exhaustive", "beam_search", "beam_tree"],
 )
 
 
