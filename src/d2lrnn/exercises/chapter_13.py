@@ -114,7 +114,7 @@ def wiring(answer):
 
 @checker(
     "13.loss",
-    praise="The same batch with more padding has the same loss, and so has a batch with fewer sentences per row.",
+    praise="The same sentences with more padding have the same loss: only tokens enter the sum and the divisor.",
 )
 def loss(answer):
     generator = torch.Generator().manual_seed(0)
