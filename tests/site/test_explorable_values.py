@@ -83,7 +83,7 @@ def values(panel, mark):
     if mark["kind"] == "nodes":
         return [node for node, _ in mark["nodes"]], [value for _, value in mark["nodes"]]
     if mark["kind"] == "bars":
-        zero = pixel(0, panel["y"])
+        zero = pixel(panel["y"][0] if panel["y"][4] == "log" else 0, panel["y"])  # where bars begin
         middles = [value_at(x + width / 2, panel["x"]) for x, width, _, _ in mark["points"]]
         ends = [y if abs(y + height - zero) < 1e-6 else y + height for _, _, y, height in mark["points"]]
         return [panel["categories"][round(x)] for x in middles], [value_at(y, panel["y"]) for y in ends]
