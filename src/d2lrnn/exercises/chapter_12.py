@@ -150,7 +150,7 @@ def split(answer):
     sources = ["Wait.", "Run!", "I am cold.", "caf\u00e9?", "It rains.", "Who knows?", "Thank you.", "Come in."]
     pairs = [(source, f"{source} {k}") for k in range(3) for source in sources[: 8 - 2 * k]]
     pairs += [("wait.", "Patiente."), ("cafe\u0301?", "Un café ?"), ("I\u00a0am cold.", "J'ai froid.")]
-    num_held_out = 3
+    num_held_out, wrong_number = 3, None
     for _ in range(30):  # most answers draw at random, and a wrong one may be lucky
         result = call(answer, list(pairs), num_held_out)
         try:
@@ -175,7 +175,9 @@ def split(answer):
             if len({normalize(x) for x, _ in train}) == num_held_out:
                 return "the two lists are in the wrong order: first the training pairs."
             how = " Can your draw take one sentence twice?" if drawn < num_held_out else ""
-            return f"{drawn} source sentences are held out instead of {num_held_out}.{how}"
+            # Two spellings drawn together are a wrong number as well: another draw may show the reason.
+            wrong_number = f"{drawn} source sentences are held out instead of {num_held_out}.{how}"
+    return wrong_number
 
 
 @checker(
