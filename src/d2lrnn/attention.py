@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from d2lrnn.batches import mask
-from d2lrnn.cells import check_lengths
+from d2lrnn.layers import check_lengths
 
 
 def masked_softmax(scores, lengths=None):

@@ -14,6 +14,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from d2lrnn.layers import check_lengths, check_state
+
 
 def init_rnn_params(num_inputs, num_hiddens, num_outputs=None, scale=0.01, generator=None):
     """Parameters of an RNN: weights from a normal distribution, biases zero.
@@ -479,55 +481,3 @@ def _first_state(inputs, state, W_x, W_h):
         return inputs.new_zeros(shape)
     check_state(state, shape, inputs.device)
     return state
-
-
-def check_lengths(lengths, batch_size, num_steps):
-    """Raise a clear error when the lengths of padded sequences do not fit the batch.
-
-    Args:
-        lengths: (B,) integer tensor or list of ints.
-        batch_size: B.
-        num_steps: T, the length of the longest sequence or more.
-
-    Returns:
-        (B,) long tensor.
-
-    Raises:
-        TypeError: lengths are not integers.
-        ValueError: lengths are not (B,), or one is below 1 or above T.
-    """
-    lengths = torch.as_tensor(lengths)
-    if lengths.is_floating_point() or lengths.dtype == torch.bool:
-        raise TypeError(f"lengths must be integers, not {lengths.dtype}")
-    if lengths.shape != (batch_size,):
-        raise ValueError(f"lengths must be ({batch_size},), one for each sequence, not {tuple(lengths.shape)}")
-    if lengths.min() < 1:
-        raise ValueError(f"the length of sequence {lengths.argmin()} is {lengths.min()}: leave empty sequences out")
-    if lengths.max() > num_steps:
-        raise ValueError(
-            f"the length of sequence {lengths.argmax()} is {lengths.max()}, but the batch has only {num_steps} steps"
-        )
-    return lengths.long()
-
-
-def check_state(state, shape, device):
-    """Raise a clear error when a recurrent state does not fit the inputs.
-
-    Args:
-        state: a tensor.
-        shape: the shape it must have, such as (B, h).
-        device: the device of the inputs.
-
-    Raises:
-        TypeError: the state is not a tensor.
-        ValueError: it has another shape or is on another device.
-    """
-    if not isinstance(state, torch.Tensor):
-        raise TypeError(f"the state must be a tensor of shape {tuple(shape)}, not {type(state).__name__}")
-    if state.shape != tuple(shape):
-        raise ValueError(
-            f"the state has shape {tuple(state.shape)} but must have {tuple(shape)}: "
-            "start a batch of another size, or another model, with state=None"
-        )
-    if state.device != device:
-        raise ValueError(f"the state is on {state.device} and the inputs are on {device}: move one with .to(device)")

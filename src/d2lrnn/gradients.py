@@ -15,7 +15,8 @@ import math
 
 import torch
 
-from d2lrnn.cells import check_state, init_lstm_params
+from d2lrnn.cells import init_lstm_params
+from d2lrnn.layers import check_state
 
 # Name → (φ, φ′), both functions of the pre-activation Z.
 ACTIVATIONS = {

@@ -5,8 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from d2lrnn import cells
-
-CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+from d2lrnn.layers import CELLS, check_state
 
 
 class LanguageModel(nn.Module):
@@ -99,7 +98,7 @@ class LanguageModel(nn.Module):
             parts = state
         num_layers, hidden_size = self.state_shape
         for part in parts:
-            cells.check_state(part, (num_layers, len(ids), hidden_size), ids.device)
+            check_state(part, (num_layers, len(ids), hidden_size), ids.device)
 
 
 class SkipStack(nn.Module):

@@ -20,8 +20,7 @@ from torch.nn import functional as F
 
 from d2lrnn.attention import AdditiveAttention, DotAttention
 from d2lrnn.batches import mask
-from d2lrnn.cells import check_lengths
-from d2lrnn.language_model import CELLS
+from d2lrnn.layers import CELLS, check_lengths
 from d2lrnn.taggers import Reader
 
 WIRINGS = ("initial_state", "every_step", "both")

@@ -9,8 +9,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from d2lrnn.batches import mask
-from d2lrnn.cells import check_lengths
-from d2lrnn.language_model import CELLS
+from d2lrnn.layers import CELLS, check_lengths
 
 POOLINGS = ("last", "mean", "max")
 
