@@ -57,20 +57,13 @@ def test_the_button_trains_with_the_sliders_settings(capsys):
     named(lab, "hidden").value, named(lab, "epochs").value = 8, 2
     named(lab, "Train").click()
     message, picture = texts(lab)
-    *_, rows = labs.train_by_epoch(make_model(8), TRAIN, HELD_OUT, 2, 2, 1)
+    rows = training.fit(
+        make_model(8), TRAIN, HELD_OUT, num_epochs=2, batch_size=32, num_steps=35, lr=2, optimizer="sgd"
+    )
     assert message == f"Epoch 2 of 2: held-out {rows.held_out_perplexity.iloc[-1]:.2f}"
     assert picture == labs.curves_svg(rows, BASELINES) != first
     assert not named(lab, "Train").disabled
     assert capsys.readouterr().out == ""
-
-
-def test_an_epoch_more_continues_the_same_training():
-    histories = list(labs.train_by_epoch(make_model(8), TRAIN, HELD_OUT, 3, 1, "none"))
-    settings = {"num_epochs": 3, "batch_size": 32, "num_steps": 35, "lr": 1, "optimizer": "sgd", "clip": None}
-    pd.testing.assert_frame_equal(histories[2], training.fit(make_model(8), TRAIN, HELD_OUT, **settings))
-    assert [len(rows) for rows in histories] == [1, 2, 3]
-    pd.testing.assert_frame_equal(histories[0], histories[2][:1])
-    assert histories[2].held_out_perplexity.is_monotonic_decreasing
 
 
 def test_a_training_that_diverges_is_reported():

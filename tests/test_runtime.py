@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tqdm import tqdm
 
 from d2lrnn import runtime
-from d2lrnn.runtime import as_device, load_file, progress, save_file, seed_everything
+from d2lrnn.runtime import as_device, device_of, progress, seed_everything
 
 
 @pytest.fixture(autouse=True)
@@ -168,25 +168,6 @@ def test_takes_an_iterable_without_length(monkeypatch):
     assert list(progress(n * n for n in range(4))) == [0, 1, 4, 9]
 
 
-# Files; what happens when the writing is interrupted is in test_training.py
-
-
-def test_a_file_holds_what_was_saved(tmp_path):
-    path = tmp_path / "file.pt"
-    for number in (1, 2):
-        save_file({"number": number, "tensors": [torch.arange(3)]}, path)
-    content = load_file(path)
-    assert content["number"] == 2 and torch.equal(content["tensors"][0], torch.arange(3))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file.pt"]
-
-
-def test_a_truncated_file_is_refused(tmp_path):
-    path = tmp_path / "file.pt"
-    save_file({"tensor": torch.arange(3)}, path)
-    whole = path.read_bytes()
-    for cut in range(0, len(whole), 19):
-        path.write_bytes(whole[:cut])
-        with pytest.raises(ValueError, match="truncated"):
-            load_file(path)
-    with pytest.raises(FileNotFoundError):
-        load_file(tmp_path / "nothing.pt")
+def test_a_model_is_where_its_parameters_are():
+    assert device_of(torch.nn.Linear(2, 2, device="meta")) == torch.device("meta")
+    assert device_of(torch.nn.Identity()) == torch.device("cpu")

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -109,7 +110,9 @@ def test_a_model_that_knows_nothing_has_the_perplexity_of_a_uniform_guess():
     assert evaluate(model, HELD_OUT) == pytest.approx(V)
 
 
-@pytest.mark.parametrize("ids, message", [([1], "at least 2"), ([1, 2, V], f"id {V}, but the model knows ids 0")])
+@pytest.mark.parametrize(
+    "ids, message", [([1], "at least 2"), ([1, 2, V], f"between 0 and {V - 1}, but they go from 1 to {V}")]
+)
 def test_texts_that_cannot_be_scored_are_refused(ids, message):
     with pytest.raises(ValueError, match=message):
         evaluate(make_model(), ids)
@@ -142,7 +145,7 @@ def test_the_history_is_that_of_the_loop_written_out(sampling):
         assert row.max_grad_norm == pytest.approx(max(norms), rel=1e-3)
         assert row.held_out_perplexity == pytest.approx(evaluate(model, HELD_OUT), rel=1e-4)
     assert list(history.columns) == [
-        "epoch", "loss", "train_perplexity", "held_out_perplexity", "grad_norm", "max_grad_norm", "lr",
+        "epoch", "train_perplexity", "loss", "grad_norm", "max_grad_norm", "lr", "held_out_perplexity",
     ]  # fmt: skip
     assert list(history.epoch) == [1, 2, 3, 4]
     assert len(history.attrs["seconds"]) == 4
@@ -260,13 +263,100 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_the_norm_and_advice():
 
 
 def test_a_relu_network_with_a_large_rate_and_no_clipping_is_caught():
-    from functools import partial
-
     params = cells.init_rnn_params(V, 32, V, 0.5, torch.Generator().manual_seed(0))
     model = ScratchLanguageModel(V, params, partial(cells.rnn, activation=torch.relu))
     with pytest.raises(TrainingDiverged):
         fit(model, TRAIN, optimizer="sgd", clip=None, **SETTINGS | {"lr": 10.0, "num_epochs": 50})
     assert all(p.isfinite().all() for p in model.parameters())
+
+
+class Steep(nn.Module):
+    """Its loss and its gradient are finite; the product with a large learning rate is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(V))
+
+    def forward(self, ids, state=None):
+        return (1e18 * self.logits).expand(*ids.shape, V), state
+
+
+def test_an_update_that_makes_a_parameter_infinite_is_undone():
+    """It may be the last update of all, so that no loss shows it."""
+    model = Steep()
+    with pytest.raises(TrainingDiverged, match="step 1: .*the update made a parameter infinite"):
+        fit(model, TRAIN, clip=None, optimizer="sgd", **SETTINGS | {"lr": 1e25, "num_epochs": 1, "batch_size": 28})
+    assert torch.equal(model.logits, torch.zeros(V))
+
+
+def test_parameters_that_nothing_reads_are_watched_too():
+    """No loss shows that the vector of a token which does not occur became infinite."""
+    model = make_model(embedding_size=3)
+
+    class Jump(torch.optim.SGD):
+        def step(self):
+            super().step()
+            with torch.no_grad():
+                model.embedding.weight[V - 1] = math.nan
+
+    with pytest.raises(TrainingDiverged):
+        fit(model, [0, 1, 2] * 40, optimizer=Jump, **SETTINGS)
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_a_model_with_nothing_to_train_is_refused():
+    frozen = make_model().requires_grad_(False)
+    for model in (frozen, nn.Identity()):
+        with pytest.raises(ValueError, match="nothing to train"):
+            fit(model, TRAIN, **SETTINGS)
+
+
+def test_frozen_parameters_stay_and_others_learn():
+    model = make_model()
+    model.output.requires_grad_(False)
+    fit(model, TRAIN, **SETTINGS)
+    learned = [not torch.equal(p, q) for p, q in zip(model.parameters(), make_model().parameters(), strict=True)]
+    assert learned == [p.requires_grad for p in model.parameters()] and any(learned)
+
+
+def test_a_model_of_nan_is_not_scored():
+    model = make_model()
+    nn.init.constant_(model.output.bias, math.nan)
+    with pytest.raises(ValueError, match="NaN: the model has diverged"):
+        evaluate(model, HELD_OUT)
+    with pytest.raises(ValueError, match="NaN: the model has diverged"):
+        evaluate_batches(model, [(torch.tensor([HELD_OUT]),)], lambda model, batch: (model(*batch)[0].mean(), 99))
+
+
+def test_epochs_yield_the_rows_of_the_history_one_after_the_other():
+    model, settings = make_model(), training.Settings(**{"num_epochs": 4, "lr": 0.01})
+    rows = training.epochs(model, training.text_data(model, TRAIN, HELD_OUT, 4, 10), settings)
+    assert torch.equal(next(model.parameters()), next(make_model().parameters()))  # nothing before it is asked for
+    first = next(rows)
+    assert evaluate(model, HELD_OUT) == first["held_out_perplexity"]
+    torch.rand(7)  # what the reader of the rows draws does not matter
+    history = fit(make_model(), TRAIN, HELD_OUT, **SETTINGS)
+    assert [first["loss"], *(row["loss"] for row in rows)] == list(history.loss)
+
+
+def test_a_report_comes_after_each_minibatch():
+    seen = []
+    history = fit(make_model(), TRAIN, report=lambda *what: seen.append(what), **SETTINGS)
+    steps = [step for epoch, step, _ in seen if epoch == 2]
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) > 5
+    losses = [loss for epoch, _, loss in seen if epoch == 2]
+    assert history.loss[1] == pytest.approx(sum(losses) / len(losses))
+
+
+def test_a_printed_history_shows_the_held_out_perplexity():
+    printed = str(fit(make_model(), TRAIN, HELD_OUT, **SETTINGS))
+    assert "held_out_perplexity" in printed and "train_perplexity" in printed
+
+
+def test_ids_of_any_kind_of_integer_are_read():
+    as_numpy = fit(make_model(), np.array(TRAIN, dtype=np.int32), **SETTINGS)
+    assert as_numpy.equals(fit(make_model(), torch.tensor(TRAIN, dtype=torch.int32), **SETTINGS))
+    assert as_numpy.equals(fit(make_model(), TRAIN, **SETTINGS))
 
 
 @pytest.mark.parametrize(
@@ -275,15 +365,24 @@ def test_a_relu_network_with_a_large_rate_and_no_clipping_is_caught():
         ({"num_epochs": 0}, ValueError, "num_epochs"),
         ({"lr": 0.0}, ValueError, "lr above 0"),
         ({"lr": math.nan}, ValueError, "lr above 0"),
+        ({"lr": math.inf}, ValueError, "below 1e"),
+        ({"lr": 1e39}, ValueError, "below 1e"),
+        ({"schedule": lambda epoch: 2 - epoch}, ValueError, r"in epoch 3 it is -0\.01"),
+        ({"schedule": lambda epoch: math.inf if epoch == 4 else 1}, ValueError, "in epoch 4 it is inf"),
+        ({"schedule": lambda epoch: math.nan}, ValueError, "in epoch 1 it is nan"),
+        ({"schedule": lambda epoch: 1e308 * 10**epoch}, ValueError, "in epoch 1 it is"),
         ({"clip": 0.0}, ValueError, "clip must be above 0"),
         ({"sampling": "shuffled"}, ValueError, "random, sequential"),
-        ({"optimizer": "adam"}, ValueError, "adamw, sgd"),
+        ({"optimizer": "adamax"}, ValueError, "adam, adamw, sgd"),
         ({"patience": 0}, ValueError, "patience"),
         ({"patience": 3, "held_out_ids": None}, ValueError, "held_out_ids"),
         ({"train_ids": TEXT[:40]}, ValueError, "needs 41 tokens"),
         ({"train_ids": [V] * 100}, ValueError, "vocabulary that the model was made for"),
+        ({"train_ids": [0.5] * 100}, TypeError, "integers"),
         ({"held_out_ids": [1]}, ValueError, "at least 2"),
-        ({"checkpoint": "no/such/folder/run.pt"}, FileNotFoundError, "create it first"),
+        ({"checkpoint": "no/such/folder/run.pt"}, FileNotFoundError, "create it"),
+        ({"checkpoint": "."}, IsADirectoryError, "is a folder"),
+        ({"device": "gpu"}, ValueError, "cuda"),
     ],
 )
 def test_bad_arguments_are_refused_before_the_model_changes(options, error, message):
@@ -458,6 +557,53 @@ def test_a_checkpoint_of_another_model_or_text_is_refused(tmp_path):
         fit(make_model(8), TRAIN, HELD_OUT, checkpoint=path, **SETTINGS)
 
 
+def test_a_checkpoint_of_another_recurrence_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+
+    def run(recurrence, init=cells.init_rnn_params):
+        params = init(V, 8, V, 0.1, generator=torch.Generator().manual_seed(0))
+        return fit(ScratchLanguageModel(V, params, recurrence), TRAIN, checkpoint=path, **SETTINGS)
+
+    run(cells.rnn)
+    run(cells.rnn)
+    with pytest.raises(CheckpointError, match="model changed"):
+        run(partial(cells.rnn, activation=torch.relu))
+    path.unlink()
+    run(cells.gru, cells.init_gru_params)
+    with pytest.raises(CheckpointError, match="model changed"):
+        run(partial(cells.gru, reset_after=False), cells.init_gru_params)
+
+
+def test_a_checkpoint_of_a_model_with_other_frozen_parameters_or_another_type_is_refused(tmp_path):
+    fit(make_model(), TRAIN, checkpoint=tmp_path / "run.pt", **SETTINGS)
+    frozen = make_model()
+    frozen.output.requires_grad_(False)
+    for model in (frozen, make_model().double()):
+        with pytest.raises(CheckpointError, match="model"):
+            fit(model, TRAIN, checkpoint=tmp_path / "run.pt", **SETTINGS)
+
+
+def test_a_schedule_is_compared_by_what_it_did(tmp_path):
+    path = tmp_path / "run.pt"
+    long_run(path, num_epochs=3)
+    other = {"schedule": lambda epoch: 0.95**epoch if epoch <= 3 else 0.5}
+    assert_same_run(long_run(path, **other), long_run(**other))
+    path.unlink()
+    long_run(path, num_epochs=3)
+    with pytest.raises(CheckpointError, match="another schedule"):
+        long_run(path, schedule=lambda epoch: 0.95**epoch if epoch != 3 else 0.5)
+
+
+def test_a_smaller_patience_on_a_run_that_went_on_longer_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    long, _ = long_run(path, lr=0.05, patience=4, num_epochs=200)
+    short, _ = long_run(lr=0.05, patience=1, num_epochs=200)
+    assert len(short) < len(long) < 200
+    with pytest.raises(CheckpointError, match=f"stops after {len(short)}"):
+        long_run(path, lr=0.05, patience=1, num_epochs=200)
+    assert_same_run(long_run(path, lr=0.05, patience=8, num_epochs=200), long_run(lr=0.05, patience=8, num_epochs=200))
+
+
 # fit_batches
 
 ROWS = torch.randint(V, (30, 5), generator=torch.Generator().manual_seed(0))
@@ -519,6 +665,13 @@ def test_training_on_batches_is_resumed_to_the_last_digit(tmp_path):
     path = tmp_path / "run.pt"
     run(path, num_epochs=2)
     assert_same_run(run(path), run())
+    with pytest.raises(CheckpointError, match="batch_loss changed"):
+
+        def other_loss(model, batch):
+            loss, tokens = tag_loss(model, batch)
+            return 2 * loss, tokens
+
+        fit_batches(make_tagger(dropout=0.3), sentences, other_loss, checkpoint=path, **BATCHED)
     with pytest.raises(CheckpointError, match="batches changed"):
         fit_batches(make_tagger(dropout=0.3), lambda g: list(sentences(g))[:2], tag_loss, checkpoint=path, **BATCHED)
 

@@ -1,8 +1,6 @@
 """Labs: figures that train a model again, with the reader's settings. They need a running kernel."""
 
 import io
-import tempfile
-from pathlib import Path
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -42,10 +40,14 @@ def training_lab(name, make_model, train_ids, held_out_ids, baselines, history):
     epochs = widgets.IntSlider(value=20, min=1, max=50, description="epochs")
 
     def pictures():
-        model = make_model(hidden.value)
-        for rows in train_by_epoch(model, train_ids, held_out_ids, epochs.value, lr.value, clip.value):
-            message = f"Epoch {len(rows)} of {epochs.value}: held-out {rows.held_out_perplexity.iloc[-1]:.2f}"
-            yield curves_svg(rows, baselines), message
+        model, rows = make_model(hidden.value), []
+        threshold = None if clip.value == "none" else clip.value
+        settings = training.Settings(epochs.value, lr.value, "sgd", threshold, show_progress=False)
+        data = training.text_data(model, train_ids, held_out_ids, batch_size=32, num_steps=35)
+        for row in training.epochs(model, data, settings):
+            rows.append(row)
+            message = f"Epoch {row['epoch']} of {epochs.value}: held-out {row['held_out_perplexity']:.2f}"
+            yield curves_svg(pd.DataFrame(rows), baselines), message
 
     return lab_of(name, [[hidden, lr], [clip, epochs]], curves_svg(history, baselines), pictures)
 
@@ -81,37 +83,6 @@ def lab_of(name, sliders, first_picture, pictures):
     lab = Lab([*map(widgets.HBox, rows), widgets.HBox([*last, button]), message, picture])
     lab.name = name
     return lab
-
-
-def train_by_epoch(model, train_ids, held_out_ids, num_epochs, lr, clip):
-    """Train with plain gradient descent, and yield the history after each epoch.
-
-    The curve is the one of a single call of `training.fit` with seed 0: each epoch continues from a checkpoint.
-
-    Args:
-        model, train_ids, held_out_ids: as for `training.fit`.
-        num_epochs: how many epochs.
-        lr: learning rate.
-        clip: the largest gradient norm, or "none".
-
-    Yields:
-        DataFrame of `training.fit` with a row per epoch so far.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        for epoch in range(1, num_epochs + 1):
-            yield training.fit(
-                model,
-                train_ids,
-                held_out_ids,
-                num_epochs=epoch,
-                batch_size=32,
-                num_steps=35,
-                lr=lr,
-                optimizer="sgd",
-                clip=None if clip == "none" else clip,
-                checkpoint=Path(folder) / "epochs.pt",
-                show_progress=False,
-            )
 
 
 def curves_svg(history, baselines):

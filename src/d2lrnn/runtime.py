@@ -1,10 +1,8 @@
-"""Where the code runs and how it reports: the device, the seed, the progress bar, files that are whole or absent."""
+"""Where the code runs and how it reports: the device, the seed, the progress bar."""
 
-import io
 import os
 import random
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -79,47 +77,17 @@ def progress(iterable, description="", enabled=None):
     return tqdm(iterable, desc=description, disable=not enabled, leave=False)
 
 
-def save_file(content, path):
-    """Write a file with torch.save: whole, or not at all.
+def device_of(model):
+    """Where a model is.
 
     Args:
-        content: tensors, numbers and str, in dicts and lists, so that `load_file` can read them.
-        path: where to write; a file that is there is replaced.
-
-    Raises:
-        OSError: the file could not be written. The old file, if there was one, is still there.
-    """
-    # The old file stays whole until the new one is on the disk; then one rename replaces it.
-    unfinished = Path(f"{path}.unfinished")
-    try:
-        with open(unfinished, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-
-
-def load_file(path):
-    """Read a file that `save_file` wrote. No code in it is ever run.
-
-    Args:
-        path: the file.
+        model: an nn.Module.
 
     Returns:
-        what was saved, its tensors on the CPU.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is truncated, damaged, or holds something else than tensors and plain values.
+        torch.device: that of its first parameter, the CPU if it has none.
     """
-    content = Path(path).read_bytes()
-    try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways
-        raise ValueError(f"{path} is truncated, damaged, or not a file of tensors and plain values") from error
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def _someone_watches():

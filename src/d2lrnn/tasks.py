@@ -1,13 +1,14 @@
 """Tasks that test one ability of a recurrent network, with data made on the spot."""
 
 import math
+from itertools import islice
 
 import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from d2lrnn.gradients import clip_
-from d2lrnn.training import TrainingDiverged
+from d2lrnn import training
+from d2lrnn.runtime import device_of
 
 
 def first_symbol(num_sequences, lag, num_symbols=4, generator=None):
@@ -56,52 +57,50 @@ def train(model, lag, num_updates, **settings):
 
 
 def train_by_rows(
-    model, lag, num_updates, *, num_symbols=4, batch_size=64, lr=0.003, clip=1.0, every=50, seed=0, optimizer=None
+    model, lag, num_updates, *, num_symbols=4, batch_size=64, every=50, lr=0.003, optimizer="adam", clip=1.0, seed=0
 ):
     """Train on the copy task, and yield a row of the history after every few updates.
+
+    To `training.epochs` the updates of a row are an epoch.
 
     Args:
         model: as for `train`.
         lag, num_symbols: as for `first_symbol`.
-        num_updates: how many mini-batches.
+        num_updates: how many minibatches.
         batch_size: B.
-        lr: learning rate.
-        clip: the largest global gradient norm; None does not clip.
         every: updates per row.
+        lr, optimizer, clip: as for `training.Settings`.
         seed: decides the sequences.
-        optimizer: a class such as torch.optim.SGD; None for Adam.
 
     Yields:
-        dict of update (counted from 1), loss (nats, of this update), accuracy (on 1,000 sequences drawn for the test
-        only, the same for every seed) and grad_norm (the largest norm before clipping since the last row).
+        dict of update (counted from 1), loss (nats, the mean since the last row), accuracy (on 1,000 sequences drawn
+        for the test only, the same for every seed) and grad_norm (the largest norm before clipping since then).
 
     Raises:
-        TrainingDiverged: the loss or the gradient is not finite.
+        TrainingDiverged: the loss, the gradient or a parameter is not finite; its epoch is the row.
         ValueError: an argument is out of range.
     """
-    if num_updates < 1 or batch_size < 1 or every < 1 or not lr > 0:
-        raise ValueError("num_updates, batch_size and every must be at least 1, and lr above 0")
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip must be above 0, or None not to clip; not {clip}")
-    parameters = list(model.parameters())
-    device = parameters[0].device
-    optimizer = (optimizer or torch.optim.Adam)(parameters, lr=lr)
-    generator = torch.Generator().manual_seed(seed)
+    if num_updates < 1 or batch_size < 1 or every < 1:
+        raise ValueError("num_updates, batch_size and every must be at least 1")
+    updates = iter(range(num_updates))
+
+    def batches(generator):
+        return (first_symbol(batch_size, lag, num_symbols, generator) for _ in islice(updates, every))
+
+    def loss(model, batch):
+        X, y = batch
+        return F.cross_entropy(model(X)[0][:, -1], y), len(y)
+
+    num_rows = math.ceil(num_updates / every)
+    settings = training.Settings(num_rows, lr, optimizer, clip, seed=seed, show_progress=False)
     test = first_symbol(1000, lag, num_symbols, torch.Generator().manual_seed(2**32 - 1))
-    largest = 0.0
-    for update in range(1, num_updates + 1):
-        X, y = first_symbol(batch_size, lag, num_symbols, generator)
-        loss = F.cross_entropy(model(X.to(device))[0][:, -1], y.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        norm = clip_(parameters, math.inf if clip is None else clip)
-        if not (math.isfinite(norm) and math.isfinite(loss.item())):
-            raise TrainingDiverged(1, update, loss.item(), norm, lr, clip)
-        optimizer.step()
-        largest = max(largest, norm)
-        if update % every == 0 or update == num_updates:
-            yield {"update": update, "loss": loss.item(), "accuracy": accuracy(model, *test), "grad_norm": largest}
-            largest = 0.0
+    for row in training.epochs(model, training.batch_data(batches, loss), settings):
+        yield {
+            "update": min(row["epoch"] * every, num_updates),
+            "loss": row["loss"],
+            "accuracy": accuracy(model, *test),
+            "grad_norm": row["max_grad_norm"],
+        }
 
 
 @torch.no_grad()
@@ -116,6 +115,5 @@ def accuracy(model, X, y):
     Returns:
         float from 0 to 1.
     """
-    device = next(model.parameters()).device
-    answers = model(X.to(device))[0][:, -1].argmax(dim=1)
+    answers = model(X.to(device_of(model)))[0][:, -1].argmax(dim=1)
     return (answers.cpu() == y).double().mean().item()

@@ -9,9 +9,9 @@ from dataclasses import asdict
 import torch
 
 from d2lrnn.batches import pad, pair_batches
+from d2lrnn.checkpoints import load_file, save_file
 from d2lrnn.decoding import beam_search
 from d2lrnn.metrics import bleu
-from d2lrnn.runtime import load_file, save_file
 from d2lrnn.seq2seq import Seq2Seq
 from d2lrnn.text import BOS, EOS, PAD, UNKNOWN, Tokenizer, Vocab, normalize
 
