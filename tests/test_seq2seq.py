@@ -7,9 +7,8 @@ from torch.testing import assert_close
 
 from d2lrnn import cells
 from d2lrnn.attention import scaled_dot_product
-from d2lrnn.decoding import _select
 from d2lrnn.layers import Encoder
-from d2lrnn.seq2seq import ATTENTIONS, WIRINGS, Decoder, Seq2Seq, State, batch_loss
+from d2lrnn.seq2seq import ATTENTIONS, WIRINGS, AttentionState, Decoder, Seq2Seq, State, batch_loss
 from d2lrnn.training import fit_batches, masked_cross_entropy
 
 torch.set_num_threads(1)
@@ -90,10 +89,11 @@ def test_rows_of_the_state_can_be_repeated_reordered_and_dropped(lengths, seed, 
     rows = torch.randint(len(lengths), (5,), generator=torch.Generator().manual_seed(seed))
     _, state = model.step(target[:, 0], model.start(source, source_lengths))
     log_probs, after = model.step(target[:, 1], state)
-    some, after_some = model.step(target[rows, 1], _select(state, rows))
+    some, after_some = model.step(target[rows, 1], tuple(part[rows] for part in state))
     assert_close(some, log_probs[rows])
-    assert_close(after_some, _select(after, rows))
-    assert isinstance(after_some, State)
+    assert type(after_some) is type(state) is (State if options["attention"] is None else AttentionState)
+    for part, part_some in zip(after, after_some, strict=True):
+        assert_close(part_some, part[rows])
 
 
 @models
@@ -145,7 +145,7 @@ def test_the_wirings_differ_in_where_the_context_enters(attention):
     for wiring in WIRINGS:
         model = make(wiring=wiring, attention=attention)
         state, other = model.start(source, lengths), model.start(source.flip(1), lengths)
-        assert torch.equal(state.recurrent[0], other.recurrent[0]) == (wiring == "every_step")
+        assert torch.equal(state.recurrent, other.recurrent) == (wiring == "every_step")
         log_probs, _ = model.step(target[:, 0], state)
         other_context, _ = model.step(target[:, 0], state._replace(context=other.context))
         assert torch.equal(log_probs, other_context) == (wiring == "initial_state")
@@ -158,10 +158,10 @@ def test_the_context_stays_that_of_the_encoder(lengths, seed, **options):
     source, source_lengths, target, _ = random_batch(lengths, seed)
     before = model.start(source, source_lengths)
     _, after = model.step(target[:, 0], before)
-    assert len(before.recurrent) == (2 if options["cell"] == "lstm" else 1)
-    assert any(not torch.equal(a, b) for a, b in zip(before.recurrent, after.recurrent, strict=True))
-    assert after.context is before.context and after.attended is before.attended
-    assert len(after.attended) == (0 if options["attention"] is None else 3)
+    assert before.recurrent.shape == (len(lengths), 2 if options["cell"] == "lstm" else 1, options["num_layers"], 5)
+    assert after.recurrent.shape == before.recurrent.shape
+    assert not torch.equal(before.recurrent, after.recurrent)
+    assert all(a is b for a, b in zip(before[1:], after[1:], strict=True))
 
 
 def test_no_prediction_sees_the_token_it_predicts():
@@ -200,12 +200,11 @@ def test_with_attention_all_states_of_the_encoder_matter_at_every_step(attention
     model = make(attention=attention, wiring="initial_state")
     source, lengths, target, _ = random_batch([(5, 3)])
     state = model.start(source, lengths)
-    keys, values, read = state.attended
     for position in range(5):
-        moved = values.clone()
+        moved = state.values.clone()
         moved[:, position] += 1
         log_probs, _ = model.step(target[:, 0], state)
-        other, _ = model.step(target[:, 0], state._replace(attended=(keys, moved, read)))
+        other, _ = model.step(target[:, 0], state._replace(values=moved))
         assert not torch.isclose(log_probs, other).any()
 
 

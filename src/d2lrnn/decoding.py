@@ -327,8 +327,7 @@ def _select(state, rows):
     """The given rows of every tensor of a state."""
     if isinstance(state, torch.Tensor):
         return state.index_select(0, rows)
-    parts = [_select(part, rows) for part in state]
-    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+    return tuple(_select(part, rows) for part in state)
 
 
 def _hypotheses(tokens, lengths, log_probs, scores, eos):

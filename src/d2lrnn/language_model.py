@@ -68,23 +68,14 @@ class LanguageModel(nn.Module):
         """
         ids = check_batch(ids, self.vocab_size)
         if state is not None:
-            self._check_state(state, ids)
+            num_layers, hidden_size = self.state_shape
+            check_state(state, (num_layers, len(ids), hidden_size), ids.device, pair=self.has_pair)
         if self.embedding is None:
             X = F.one_hot(ids.T, self.vocab_size).to(self.output.weight.dtype)  # (T, B, V)
         else:
             X = self.embedding(ids.T)  # (T, B, D)
         H, state = self.recurrent(self.dropout(X), state)  # (T, B, h)
         return self.output(self.dropout(H)).transpose(0, 1), state
-
-    def _check_state(self, state, ids):
-        parts = (state,)
-        if self.has_pair:
-            if not isinstance(state, tuple) or len(state) != 2:
-                raise TypeError("the state of an LSTM must be a pair of tensors (H, C)")
-            parts = state
-        num_layers, hidden_size = self.state_shape
-        for part in parts:
-            check_state(part, (num_layers, len(ids), hidden_size), ids.device)
 
 
 class ScratchLanguageModel(nn.Module):

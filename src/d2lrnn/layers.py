@@ -251,18 +251,41 @@ def check_lengths(lengths, batch_size, num_steps):
     return lengths.long()
 
 
-def check_state(state, shape, device):
+def check_pair(state, parts="H, C"):
+    """Raise a clear error when a state is not a pair.
+
+    Args:
+        state: a tuple of two, such as that of an LSTM.
+        parts: what they are, for the error.
+
+    Returns:
+        state.
+
+    Raises:
+        TypeError: it is not a tuple of two.
+    """
+    if not isinstance(state, tuple) or len(state) != 2:
+        raise TypeError(f"the state must be a pair, the tuple ({parts}); for zeros pass state=None")
+    return state
+
+
+def check_state(state, shape, device, pair=False):
     """Raise a clear error when a recurrent state does not fit the inputs.
 
     Args:
-        state: a tensor.
+        state: a tensor, or a pair of tensors.
         shape: the shape it must have, such as (B, h).
         device: the device of the inputs.
+        pair: whether it must be a pair (H, C), that of an LSTM.
 
     Raises:
-        TypeError: the state is not a tensor.
+        TypeError: the state is not a tensor, or not a pair of them.
         ValueError: it has another shape or is on another device.
     """
+    if pair:
+        for part in check_pair(state):
+            check_state(part, shape, device)
+        return
     if not isinstance(state, torch.Tensor):
         raise TypeError(f"the state must be a tensor of shape {tuple(shape)}, not {type(state).__name__}")
     if state.shape != tuple(shape):
@@ -272,3 +295,30 @@ def check_state(state, shape, device):
         )
     if state.device != device:
         raise ValueError(f"the state is on {state.device} and the inputs are on {device}: move one with .to(device)")
+
+
+def first_state(inputs, state, num_inputs, num_hiddens, pair=False):
+    """The state that a recurrence starts from, once it is sure that inputs and state fit.
+
+    Args:
+        inputs: (T, B, D).
+        state: (B, h), for an LSTM a pair of these; None for zeros.
+        num_inputs: D.
+        num_hiddens: h.
+        pair: whether the state is a pair (H, C), that of an LSTM.
+
+    Returns:
+        H (B, h), or the pair (H, C).
+
+    Raises:
+        TypeError: the state is not a tensor, or not a pair of them.
+        ValueError: inputs or state have the wrong shape, or the state is on another device.
+    """
+    if inputs.dim() != 3 or len(inputs) == 0 or inputs.shape[2] != num_inputs:
+        raise ValueError(f"inputs must be (T, B, {num_inputs}) with T of at least 1, not {tuple(inputs.shape)}")
+    shape = (inputs.shape[1], num_hiddens)
+    if state is None:
+        zeros = inputs.new_zeros(shape)
+        return (zeros, zeros) if pair else zeros
+    check_state(state, shape, inputs.device, pair)
+    return state

@@ -29,15 +29,24 @@ ATTENTIONS = ("additive", "dot")
 
 
 class State(NamedTuple):
-    """What a decoder knows before a step: the recurrent part, which each step renews, and what the encoder has read.
+    """What a decoder knows before a step. Only the recurrent part is new after each step.
 
     Dimension 0 of every tensor is the sentence: to go on with some of the sentences, or with one of them several
-    times, take these rows of every tensor.
+    times, take these rows of every tensor. A plain tuple of the same tensors does as well.
     """
 
-    recurrent: tuple  # (S,), each tensor (B, L, h); for an LSTM (S, C)
+    recurrent: torch.Tensor  # (B, 1, L, h): the state of each layer; for an LSTM (B, 2, L, h), H and C
     context: torch.Tensor  # (B, d)
-    attended: tuple = ()  # with attention: keys (B, S, ·), values (B, S, d) and lengths (B,)
+
+
+class AttentionState(NamedTuple):
+    """The State of a decoder with attention."""
+
+    recurrent: torch.Tensor  # (B, 1, L, h); for an LSTM (B, 2, L, h), H and C
+    context: torch.Tensor  # (B, d)
+    keys: torch.Tensor  # (B, S, ·), prepared
+    values: torch.Tensor  # (B, S, d)
+    lengths: torch.Tensor  # (B,)
 
 
 class Decoder(nn.Module):
@@ -107,17 +116,17 @@ class Decoder(nn.Module):
             context: (B, d).
 
         Returns:
-            State.
+            State, with attention AttentionState.
         """
         if hasattr(self, "own_state"):
             first = self.own_state.expand(len(context), -1)
         else:
             first = torch.tanh(self.first_state(context))
-        recurrent = first.view(-1, *self.state_shape).unbind(1)
+        recurrent = first.view(-1, *self.state_shape)
         if self.attention is None:
             return State(recurrent, context)
         values = H.transpose(0, 1)
-        return State(recurrent, context, (self.attention.prepare(values), values, lengths))
+        return AttentionState(recurrent, context, self.attention.prepare(values), values, lengths)
 
     def forward(self, tokens, state):
         """Read the tokens y_{t−1} of T steps and give what the output layer reads.
@@ -127,24 +136,24 @@ class Decoder(nn.Module):
             state: the State before these tokens: of `start`, or returned for the tokens before.
 
         Returns:
-            features (B, T, h), the state after the last token, and the attention weights (B, T, S) or None. Only
-            the recurrent part of the state is new: the context stays that of the encoder.
+            features (B, T, h), the State after the last token, and the attention weights (B, T, S) or None.
 
         Raises:
             TypeError: tokens are not integers.
             ValueError: tokens are not (B, T), or not below V.
         """
         tokens = check_batch(tokens, self.embedding.num_embeddings, "target ids")
-        recurrent = tuple(part.transpose(0, 1).contiguous() for part in state.recurrent)  # (L, B, h)
+        state = State(*state) if self.attention is None else AttentionState(*state)
         X = self.dropout(self.embedding(tokens.T))  # (T, B, D)
         if self.reads_context:
             X = torch.cat([X, state.context.expand(len(X), -1, -1)], dim=2)
-        S, recurrent = self.recurrent(X, recurrent if len(recurrent) == 2 else recurrent[0])
-        recurrent = recurrent if isinstance(recurrent, tuple) else (recurrent,)
-        state = state._replace(recurrent=tuple(part.transpose(0, 1) for part in recurrent))
+        parts = tuple(state.recurrent.permute(1, 2, 0, 3).contiguous())  # 1 or 2 of (L, B, h)
+        S, last = self.recurrent(X, parts if len(parts) == 2 else parts[0])
+        last = torch.stack(last if len(parts) == 2 else (last,))
+        state = state._replace(recurrent=last.permute(2, 0, 1, 3))
         features, weights = S.transpose(0, 1), None
         if self.attention is not None:
-            contexts, weights = self.attention.attend(features, *state.attended)
+            contexts, weights = self.attention.attend(features, state.keys, state.values, state.lengths)
             features = torch.tanh(self.combine(torch.cat([features, contexts], dim=2)))
         return self.dropout(features), state, weights
 
@@ -231,7 +240,7 @@ class Seq2Seq(nn.Module):
             source_lengths: (B,) the length of each sentence, from 1 to S; None: all have length S.
 
         Returns:
-            State.
+            State, with attention AttentionState.
 
         Raises:
             ValueError: ids or lengths do not fit: see `layers.Encoder`.
@@ -255,7 +264,7 @@ class Seq2Seq(nn.Module):
             TypeError: tokens are not integers.
             ValueError: a token is not below V, or tokens and state are not equally many.
         """
-        N = len(state.context)
+        N = len(state[0])
         if tokens.shape != (N,):
             raise ValueError(f"tokens must be ({N},), one for each row of the state, not {tuple(tokens.shape)}")
         features, state, _ = self.decoder(tokens[:, None], state)
