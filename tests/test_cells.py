@@ -219,26 +219,24 @@ def example_of(cell, T, B, D, h, q, seed):
     return inputs, some_state(cell, (B, h), g, inputs), params
 
 
-def test_the_backward_pass_of_the_lstm_is_that_of_finite_differences():
-    generator = torch.Generator().manual_seed(0)
-    params = cells.init_lstm_params(2, 3, 2, scale=0.7, generator=generator)
-    params = {name: value.detach().double().requires_grad_() for name, value in params.items()}
-    shapes = ((4, 2, 2), (2, 3), (2, 3))
-    X, H, C = (torch.randn(shape, generator=generator).double().requires_grad_() for shape in shapes)
+@every_cell
+def test_a_recurrence_is_differentiated_twice_and_mapped_over_many_networks(cell):
+    inputs, state, params = example_of(cell, 3, 2, 2, 3, 2, 0)
+    recurrence = CELLS[cell][2]
+    start = leaves(*flat(state))
 
-    def run(X, H, C, *values):
-        outputs, state = cells.lstm(X, (H, C), dict(zip(params, values, strict=True)))
-        return outputs, *state
+    def run(*values):
+        H = values[: len(start)]
+        return recurrence(inputs, H if cell == "lstm" else H[0], dict(zip(params, values[len(start) :], strict=True)))[
+            0
+        ]
 
-    assert torch.autograd.gradcheck(run, (X, H, C, *params.values()))
-
-
-def test_an_lstm_is_differentiated_once_and_says_so():
-    params = cells.init_lstm_params(2, 3, 2, generator=torch.Generator().manual_seed(0))
-    outputs, _ = cells.lstm(torch.ones(4, 1, 2), None, params)
-    [gradient] = torch.autograd.grad(outputs.sum(), params["W_h"], create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiate twice"):
-        gradient.sum().backward()
+    assert torch.autograd.gradgradcheck(run, (*start, *leaves(*params.values())))
+    stacked = {name: torch.stack([value, 2 * value]) for name, value in params.items()}
+    outputs = torch.vmap(lambda params: recurrence(inputs, None, params)[0])(stacked)
+    double = {name: 2 * value for name, value in params.items()}
+    for ours, one in zip(outputs, (params, double), strict=True):
+        assert_close(ours, recurrence(inputs, None, one)[0])
 
 
 def test_lstm_step_is_the_equations_gate_by_gate():
@@ -353,7 +351,7 @@ def test_states_that_do_not_fit_an_lstm_or_a_gru_are_refused():
     X, good = torch.zeros(3, 2, 4), torch.zeros(2, 5)
     lstm, gru = cells.init_lstm_params(4, 5, 2), cells.init_gru_params(4, 5, 2)
     for state in (good, (good,), [good, good, good]):
-        with pytest.raises(TypeError, match=r"pair of tensors \(H, C\)"):
+        with pytest.raises(TypeError, match=r"pair, the tuple \(H, C\)"):
             cells.lstm(X, state, lstm)
     for state in ((good, good[:1]), (good[:1], good)):
         with pytest.raises(ValueError, match=r"\(1, 5\) but must have \(2, 5\)"):
@@ -522,7 +520,7 @@ def test_levels_that_do_not_fit_are_refused():
         cells.deep(X, [None], params, cells.rnn)
     with pytest.raises(ValueError, match="0 levels"):
         cells.deep(X, None, [], cells.rnn)
-    with pytest.raises(TypeError, match="pair: forwards, backwards"):
+    with pytest.raises(TypeError, match=r"pair, the tuple \(forwards, backwards\)"):
         cells.bidirectional(X, torch.zeros(2, 4), (params[0], params[0]), cells.rnn)
 
 

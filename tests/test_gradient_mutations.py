@@ -15,7 +15,16 @@ from collections import namedtuple
 
 import pytest
 import torch
-from test_gradients import EXACT, PHI, by_autograd, enumerated, example, one_weight
+from test_gradients import (
+    EXACT,
+    PHI,
+    by_autograd,
+    enumerated,
+    example,
+    lstm_by_autograd,
+    lstm_example,
+    one_weight,
+)
 from torch.testing import assert_close
 
 from d2lrnn import cells, gradients
@@ -23,7 +32,7 @@ from d2lrnn import cells, gradients
 torch.set_num_threads(1)
 
 FORMULAS = [
-    "ACTIVATIONS", "cross_entropy", "mse", "bptt", "forward_pass", "truncated_bptt",
+    "ACTIVATIONS", "cross_entropy", "mse", "bptt", "forward_pass", "lstm_bptt", "lstm_forward_pass", "truncated_bptt",
     "recursion", "recursion_terms", "truncated_sum", "randomised_sum", "step_jacobians", "lag_jacobians",
 ]  # fmt: skip
 SOURCE = gradients.__spec__.loader.get_source(gradients.__name__)
@@ -177,12 +186,30 @@ def autograd_cases():
         cases.append((lambda m, a=arguments: m.step_jacobians(*a), steps))
         cases.append((lambda m, steps=steps: m.lag_jacobians(steps), torch.stack(lags)))
 
+    for loss in ("cross_entropy", "mse"):
+        arguments = (*lstm_example(T, B, SIZE, SIZE, SIZE, 1, loss), loss)
+        cases.append((lambda m, a=arguments: m.lstm_bptt(*a), lstm_by_autograd(*arguments)))
+    inputs, _, state, params = lstm_example(T, B, SIZE, SIZE, SIZE, 1)
+    cases.append((lambda m: m.lstm_forward_pass(inputs, state, params), lstm_pass(inputs, state, params)))
+
     b, c, a, shares = one_weight(5, 0)
     cases.append((lambda m: m.recursion(b, c), a))
     cases.append((lambda m: m.recursion_terms(b, c), shares))
     cases.append((lambda m: m.truncated_sum(shares, 2), (shares[3:].sum().item(), 0.0)))
     cases.append((lambda m: m.randomised_sum(shares, 0.6), enumerated(b, c, 0.6)))
     return cases
+
+
+def lstm_pass(inputs, state, params):
+    """Gates and states of an LSTM, each gate by its own product."""
+    blocks = [[params[name].chunk(4, dim=-1)[k] for name in ("W_x", "W_h", "b")] for k in range(4)]
+    gates, states = [], [state]
+    for X_t in inputs:
+        H = states[-1][0]
+        A = [torch.addmm(b, X_t, W_x) + torch.mm(H, W_h) for W_x, W_h, b in blocks]
+        gates.append(torch.stack([A[0].sigmoid(), A[1].sigmoid(), A[2].tanh(), A[3].sigmoid()]))
+        states.append(cells.lstm_step(X_t, states[-1], params)[1])
+    return torch.stack(gates), *(torch.stack(values) for values in zip(*states, strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from d2lrnn import cells, gradients
-from d2lrnn.gradients import clip_, gain, lstm_cell_terms, random_lstm_gains
+from d2lrnn.gradients import clip_, gain, lstm_bptt, lstm_cell_terms, random_lstm_gains
 
 torch.set_num_threads(1)
 
@@ -502,6 +502,57 @@ def small_lstm(D, h, seed, scale=0.8, forget_bias=0.5):
     return {name: p.detach().double() for name, p in params.items()}
 
 
+def lstm_example(T, B, D, h, q, seed, loss="cross_entropy"):
+    """Random inputs, targets, state (H, C) and parameters; no bias is zero."""
+    inputs, targets, H, params = example(T, B, D, h, q, seed, loss)
+    g = torch.Generator().manual_seed(seed + 1)
+    shapes = {"W_x": (D, 4 * h), "W_h": (h, 4 * h), "b": (4 * h,)}
+    lstm = {name: 0.5 * torch.randn(shape, generator=g, dtype=torch.float64) for name, shape in shapes.items()}
+    lstm |= {name: params[name].detach() for name in ("W_hq", "b_q")}
+    return inputs, targets, (H, 2 * torch.randn(H.shape, generator=g, dtype=torch.float64)), lstm
+
+
+def lstm_by_autograd(inputs, targets, state, params, loss):
+    """The same numbers as lstm_bptt."""
+    leaves = {**params, "inputs": inputs, "H": state[0], "C": state[1]}
+    leaves = {name: value.clone().requires_grad_() for name, value in leaves.items()}
+    outputs, last = cells.lstm(leaves["inputs"], (leaves["H"], leaves["C"]), leaves)
+    if loss == "cross_entropy":
+        value = F.cross_entropy(outputs.flatten(0, 1), targets.flatten())
+    else:
+        value = F.mse_loss(outputs, targets)
+    found = dict(zip(leaves, torch.autograd.grad(value, list(leaves.values())), strict=True))
+    found["state"] = found.pop("H"), found.pop("C")
+    return value.detach(), found, tuple(part.detach() for part in last)
+
+
+@settings(deadline=None, max_examples=60)
+@given(sizes, sizes, sizes, sizes, sizes, seeds, losses, st.booleans())
+def test_lstm_bptt_is_autograd(T, B, D, h, q, seed, loss, from_zeros):
+    inputs, targets, state, params = lstm_example(T, B, D, h, q, seed, loss)
+    if from_zeros:
+        state = torch.zeros_like(state[0]), torch.zeros_like(state[1])
+    value, theirs, last = lstm_by_autograd(inputs, targets, state, params, loss)
+    own_value, ours, own_last = lstm_bptt(inputs, targets, None if from_zeros else state, params, loss)
+    assert_close((own_value, own_last), (value, last), **EXACT)
+    assert list(ours) == list(theirs) == [*params, "inputs", "state"]
+    assert_close(ours, theirs, **EXACT)
+
+
+def test_lstm_bptt_refuses_what_does_not_fit():
+    inputs, targets, (H, C), params = lstm_example(3, 2, 4, 5, 6, 0)
+    with pytest.raises(ValueError, match="unknown loss 'mae': choose among cross_entropy, mse"):
+        lstm_bptt(inputs, targets, None, params, "mae")
+    with pytest.raises(TypeError, match=r"pair, the tuple \(H, C\)"):
+        lstm_bptt(inputs, targets, H, params)
+    with pytest.raises(ValueError, match=r"must have \(2, 5\)"):
+        lstm_bptt(inputs, targets, (H, C[:1]), params)
+    with pytest.raises(ValueError, match=r"\(T, B, 4\)"):
+        lstm_bptt(inputs[0], targets, None, params)
+    with pytest.raises(ValueError, match=r"needs targets \(3, 2\)"):
+        lstm_bptt(inputs, targets[:2], None, params)
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 6), st.integers(0, 999))
 def test_the_four_terms_sum_to_autograd(D, h, T, seed):
@@ -543,9 +594,11 @@ def test_the_direct_path_is_the_forget_gate():
     assert_close(direct, torch.sigmoid(torch.tensor(3.0)).double() * torch.eye(3).double().expand(4, 3, 3))
 
 
-@pytest.mark.parametrize("shape", [(4, 2), (4, 2, 2), (4, 1, 3)])
-def test_the_terms_are_those_of_one_sequence(shape):
-    with pytest.raises(ValueError, match="one sequence"):
+@pytest.mark.parametrize(
+    "shape, message", [((4, 2, 2), "one sequence"), ((4, 2), r"\(T, B, 2\)"), ((4, 1, 3), r"\(T, B, 2\)")]
+)
+def test_the_terms_are_those_of_one_sequence(shape, message):
+    with pytest.raises(ValueError, match=message):
         lstm_cell_terms(torch.zeros(shape).double(), None, small_lstm(2, 3, 0))
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from d2lrnn import cells
-from d2lrnn.language_model import LanguageModel, ScratchLanguageModel, SkipStack, generate
+from d2lrnn.language_model import LanguageModel, ScratchLanguageModel, generate
+from d2lrnn.layers import SkipStack
 from d2lrnn.text import Vocab
 
 torch.set_num_threads(1)
@@ -144,9 +145,12 @@ def test_one_layer_has_nothing_to_skip(cell):
     assert_close(skip(ids), plain(ids))
 
 
-def test_a_language_model_that_reads_backwards_is_refused():
-    with pytest.raises(ValueError, match="read the very token that is to be predicted. Chapter 11"):
-        LanguageModel(V, 6, "lstm", bidirectional=True)
+def test_many_tokens_get_learned_vectors_and_few_one_hot_vectors():
+    assert LanguageModel(256, 6).embedding is None
+    many = LanguageModel(257, 6)
+    assert many.embedding.weight.shape == (257, 64) and many.recurrent.input_size == 64
+    assert LanguageModel(257, 6, embedding_size=None).embedding is None
+    assert LanguageModel(5, 6, embedding_size=3).embedding.weight.shape == (5, 3)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from torch.testing import assert_close
 
 from d2lrnn import cells
 from d2lrnn.attention import scaled_dot_product
-from d2lrnn.seq2seq import ATTENTIONS, WIRINGS, Decoder, Encoder, Seq2Seq, batch_loss
+from d2lrnn.layers import Encoder
+from d2lrnn.seq2seq import ATTENTIONS, WIRINGS, AttentionState, Decoder, Seq2Seq, State, batch_loss
 from d2lrnn.training import fit_batches, masked_cross_entropy
 
 torch.set_num_threads(1)
@@ -90,6 +91,7 @@ def test_rows_of_the_state_can_be_repeated_reordered_and_dropped(lengths, seed, 
     log_probs, after = model.step(target[:, 1], state)
     some, after_some = model.step(target[rows, 1], tuple(part[rows] for part in state))
     assert_close(some, log_probs[rows])
+    assert type(after_some) is type(state) is (State if options["attention"] is None else AttentionState)
     for part, part_some in zip(after, after_some, strict=True):
         assert_close(part_some, part[rows])
 
@@ -143,11 +145,9 @@ def test_the_wirings_differ_in_where_the_context_enters(attention):
     for wiring in WIRINGS:
         model = make(wiring=wiring, attention=attention)
         state, other = model.start(source, lengths), model.start(source.flip(1), lengths)
-        changed = ((a != b).any().item() for a, b in zip(state[:2], other[:2], strict=True))
-        first_state_changes, _ = changed
-        assert first_state_changes == (wiring != "every_step")
+        assert torch.equal(state.recurrent, other.recurrent) == (wiring == "every_step")
         log_probs, _ = model.step(target[:, 0], state)
-        other_context, _ = model.step(target[:, 0], (state[0], other[1], *state[2:]))
+        other_context, _ = model.step(target[:, 0], state._replace(context=other.context))
         assert torch.equal(log_probs, other_context) == (wiring == "initial_state")
 
 
@@ -158,10 +158,10 @@ def test_the_context_stays_that_of_the_encoder(lengths, seed, **options):
     source, source_lengths, target, _ = random_batch(lengths, seed)
     before = model.start(source, source_lengths)
     _, after = model.step(target[:, 0], before)
-    num_parts = 2 if options["cell"] == "lstm" else 1
-    assert any(not torch.equal(a, b) for a, b in zip(before[:num_parts], after[:num_parts], strict=True))
-    for a, b in zip(before[num_parts:], after[num_parts:], strict=True):
-        assert torch.equal(a, b)
+    assert before.recurrent.shape == (len(lengths), 2 if options["cell"] == "lstm" else 1, options["num_layers"], 5)
+    assert after.recurrent.shape == before.recurrent.shape
+    assert not torch.equal(before.recurrent, after.recurrent)
+    assert all(a is b for a, b in zip(before[1:], after[1:], strict=True))
 
 
 def test_no_prediction_sees_the_token_it_predicts():
@@ -200,12 +200,11 @@ def test_with_attention_all_states_of_the_encoder_matter_at_every_step(attention
     model = make(attention=attention, wiring="initial_state")
     source, lengths, target, _ = random_batch([(5, 3)])
     state = model.start(source, lengths)
-    keys, values, _ = state[-3:]
     for position in range(5):
-        moved = values.clone()
+        moved = state.values.clone()
         moved[:, position] += 1
         log_probs, _ = model.step(target[:, 0], state)
-        other, _ = model.step(target[:, 0], (*state[:-2], moved, state[-1]))
+        other, _ = model.step(target[:, 0], state._replace(values=moved))
         assert not torch.isclose(log_probs, other).any()
 
 
@@ -280,7 +279,7 @@ def test_dropout_acts_in_training_only(attention):
 
 def test_the_parts_can_be_used_by_themselves():
     torch.manual_seed(0)
-    encoder, decoder = Encoder(SOURCE, 5, "gru", 1, True, 4, 0.0), Decoder(TARGET, 6, 10, wiring="initial_state")
+    encoder, decoder = Encoder(SOURCE, 5, bidirectional=True), Decoder(TARGET, 6, 10, wiring="initial_state")
     H, context = encoder(torch.tensor([[1, 2, 3], [4, 5, 5]]), torch.tensor([3, 1]))
     assert H.shape == (3, 2, 10) and context.shape == (2, 10)
     assert (H[1:, 1] == 0).all()
@@ -353,7 +352,7 @@ def test_ids_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="between 0 and 6"):
         model(source + SOURCE, lengths, target)
     for wrong in (target[:1], target[:, :0], target[0]):
-        with pytest.raises(ValueError, match=r"target_in must be \(B, T\)"):
+        with pytest.raises(ValueError, match=r"target_in \(B, T\) must be of|target ids must be \(B, T\)"):
             model(source, lengths, wrong)
     with pytest.raises(ValueError, match=r"tokens must be \(2,\), one for each row of the state"):
         model.step(torch.tensor([1]), state)

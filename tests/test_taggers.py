@@ -68,10 +68,10 @@ def test_a_sentence_gets_the_same_class_alone_and_in_any_batch(
 def test_both_models_are_the_network_from_scratch(cell):
     ids, lengths = random_ids(3, 5), torch.tensor([2, 5, 3])
     tagger = make(Tagger, cell=cell, num_layers=2)
-    layer = tagger.reader.recurrent
+    layer = tagger.encoder.recurrent
     params = [tuple(cells.from_torch(layer, level, backward) for backward in (False, True)) for level in (0, 1)]
     two_ways = partial(cells.bidirectional, recurrence=getattr(cells, cell), lengths=lengths)
-    H, (_, states) = cells.deep(tagger.reader.embedding(ids.T), None, params, two_ways)
+    H, (_, states) = cells.deep(tagger.encoder.embedding(ids.T), None, params, two_ways)
     assert_close(tagger(ids, lengths), tagger.output(H).transpose(0, 1))
 
     pooled = {
@@ -81,7 +81,7 @@ def test_both_models_are_the_network_from_scratch(cell):
     }
     for pooling, vectors in pooled.items():
         model = make(SentenceClassifier, cell=cell, num_layers=2, pooling=pooling)
-        model.reader.load_state_dict(tagger.reader.state_dict())
+        model.encoder.load_state_dict(tagger.encoder.state_dict())
         assert_close(model(ids, lengths), model.output(vectors))
 
 
@@ -101,7 +101,7 @@ def test_padding_gets_no_gradient(Model):
     out = model(ids, [2, 3])
     loss = out.sum() if out.dim() == 2 else masked_cross_entropy(out, ids * 0, torch.tensor([2, 3]))[0]
     loss.backward()
-    assert model.reader.embedding.weight.grad.abs().sum(1).nonzero().flatten().tolist() == [1, 2]
+    assert model.encoder.embedding.weight.grad.abs().sum(1).nonzero().flatten().tolist() == [1, 2]
 
 
 @both_models

@@ -11,10 +11,9 @@ returned, and everything stays on the device of the inputs.
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from d2lrnn.layers import check_lengths, check_state
+from d2lrnn.layers import check_lengths, check_pair, first_state
 
 
 def init_rnn_params(num_inputs, num_hiddens, num_outputs=None, scale=0.01, generator=None):
@@ -170,7 +169,7 @@ def rnn(inputs, state, params, activation=torch.tanh):
         ValueError: inputs or state have the wrong shape, or the state is on another device.
     """
     W_xh, W_hh, b_h = params["W_xh"], params["W_hh"], params["b_h"]
-    H = _first_state(inputs, state, W_xh, W_hh)
+    H = first_state(inputs, state, *W_xh.shape)
     states = []
     for XW_t in (inputs @ W_xh + b_h).unbind():
         H = activation(torch.addmm(XW_t, H, W_hh))  # XW_t + H W_hh
@@ -184,6 +183,7 @@ def lstm_step(X_t, state, params):
     The gates I_t, F_t, O_t = σ(X_t W_x + H_{t−1} W_h + b), each with its block of columns, and the
     candidate C̃_t = tanh(X_t W_xc + H_{t−1} W_hc + b_c). Then
     C_t = F_t ⊙ C_{t−1} + I_t ⊙ C̃_t and H_t = O_t ⊙ tanh(C_t); the outputs are H_t W_hq + b_q.
+    All four blocks are computed in one product.
     Source: Hochreiter and Schmidhuber (1997); the forget gate: Gers, Schmidhuber and Cummins (2000).
 
     Args:
@@ -195,16 +195,16 @@ def lstm_step(X_t, state, params):
         outputs (B, q) and the pair (H_t, C_t).
     """
     H, C = state
-    H, C = _lstm_update(X_t @ params["W_x"] + H @ params["W_h"] + params["b"], C)
+    A_i, A_f, A_c, A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)
+    I_t, F_t, O_t = torch.sigmoid(A_i), torch.sigmoid(A_f), torch.sigmoid(A_o)
+    C_tilde = torch.tanh(A_c)
+    C = F_t * C + I_t * C_tilde
+    H = O_t * torch.tanh(C)
     return _outputs(H, params), (H, C)
 
 
 def lstm(inputs, state, params):
     """An LSTM unrolled over time: `lstm_step` for t = 1 … T.
-
-    The four products of a step are one matrix multiplication, and X_t W_x + b is computed for all steps at once. The
-    backward pass is written out, for speed: the outputs can be differentiated once, and not with torch.func. Where
-    more is needed, repeat `lstm_step`.
 
     Args:
         inputs: (T, B, D).
@@ -218,71 +218,12 @@ def lstm(inputs, state, params):
         TypeError: the state is not a pair of tensors.
         ValueError: inputs or state have the wrong shape, or the state is on another device.
     """
-    W_x, W_h, b = params["W_x"], params["W_h"], params["b"]
-    if state is not None and (not isinstance(state, tuple) or len(state) != 2):
-        raise TypeError("the state of an LSTM must be a pair of tensors (H, C)")
-    H, C = (_first_state(inputs, part, W_x, W_h) for part in state or (None, None))
-    states, C = _UnrolledLSTM.apply(inputs, W_x, b, W_h, H, C)
-    return _outputs(states, params), (states[-1], C)
-
-
-class _UnrolledLSTM(torch.autograd.Function):
-    """H_1 … H_T (T, B, h) and C_T of an LSTM, with backpropagation through time written out: see chapter 8.
-
-    Autograd would add up the gradient of W_h step by step; here it is one product at the end, over all steps.
-    """
-
-    @staticmethod
-    def forward(ctx, inputs, W_x, b, W_h, H, C):
-        (T, B), h = inputs.shape[:2], len(W_h)
-        gates = torch.addmm(b, inputs.flatten(0, 1), W_x).view(T, B, 4 * h)
-        Hs, Cs, tanhs = (gates.new_empty(T + 1, B, h) for _ in range(3))
-        Hs[0], Cs[0] = H, C
-        steps = zip(gates, *_by_gate(gates), Hs, Cs, Hs[1:], Cs[1:], tanhs[1:], strict=False)
-        for A, I_t, F_t, C_tilde, O_t, H, C, H_t, C_t, tanh_C in steps:
-            A.addmm_(H, W_h)
-            A[:, : 2 * h].sigmoid_()  # I_t and F_t
-            C_tilde.tanh_()
-            O_t.sigmoid_()
-            torch.mul(F_t, C, out=C_t).addcmul_(I_t, C_tilde)
-            torch.mul(O_t, torch.tanh(C_t, out=tanh_C), out=H_t)
-        ctx.save_for_backward(inputs, W_x, W_h, gates, Hs, Cs, tanhs)
-        return Hs[1:], Cs[-1]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, from_above, dC):
-        inputs, W_x, W_h, gates, Hs, Cs, tanhs = ctx.saved_tensors
-        dAs, back = torch.empty_like(gates), W_h.T.contiguous()
-        dH = from_above[-1]
-        below = [torch.zeros_like(dH), *from_above[:-1]]  # what comes from the output of the step before
-        steps = zip(gates, *_by_gate(gates), Cs, tanhs[1:], dAs, *_by_gate(dAs), below, strict=False)
-        for A, I_t, F_t, C_tilde, O_t, C, tanh_C, dA, dI, dF, dC_tilde, dO, dH_before in reversed(list(steps)):
-            dC = dC + dH * O_t * (1 - tanh_C * tanh_C)
-            torch.sub(A, A * A, out=dA)  # σ' of all gates; the candidate has tanh'
-            torch.sub(1, C_tilde * C_tilde, out=dC_tilde)
-            dI.mul_(dC * C_tilde)
-            dF.mul_(dC * C)
-            dC_tilde.mul_(dC * I_t)
-            dO.mul_(dH * tanh_C)
-            dC = dC * F_t
-            dH = torch.addmm(dH_before, dA, back)
-        dAs = dAs.flatten(0, 1)
-        d_inputs = (dAs @ W_x.T).view_as(inputs) if ctx.needs_input_grad[0] else None
-        dW_x, dW_h = (X.flatten(0, 1).T @ dAs for X in (inputs, Hs[:-1]))
-        return d_inputs, dW_x, dAs.sum(dim=0), dW_h, dH, dC
-
-
-def _by_gate(A):
-    """The blocks (B, h) of input gate, forget gate, candidate and output gate, each as a list over time."""
-    return (gate.unbind() for gate in A.unflatten(2, (4, -1)).unbind(dim=2))
-
-
-def _lstm_update(A, C):
-    A_i, A_f, A_c, A_o = A.chunk(4, dim=1)
-    I_t, F_t, O_t = torch.sigmoid(A_i), torch.sigmoid(A_f), torch.sigmoid(A_o)
-    C_t = F_t * C + I_t * torch.tanh(A_c)
-    return O_t * torch.tanh(C_t), C_t
+    state = first_state(inputs, state, len(params["W_x"]), len(params["W_h"]), pair=True)
+    outputs = []
+    for X_t in inputs:
+        output, state = lstm_step(X_t, state, params)
+        outputs.append(output)
+    return torch.stack(outputs), state
 
 
 def gru_step(X_t, H, params, reset_after=True):
@@ -304,15 +245,22 @@ def gru_step(X_t, H, params, reset_after=True):
     Returns:
         outputs (B, q) and H_t (B, h).
     """
-    H = _gru_update(X_t @ params["W_x"] + params["b_x"], H, params["W_h"], params["b_h"], reset_after)
+    W_h, b_h = params["W_h"], params["b_h"]
+    X_r, X_z, X_c = (X_t @ params["W_x"] + params["b_x"]).chunk(3, dim=1)
+    if reset_after:
+        H_r, H_z, H_c = (H @ W_h + b_h).chunk(3, dim=1)
+        R_t, Z_t = torch.sigmoid(X_r + H_r), torch.sigmoid(X_z + H_z)
+        H_tilde = torch.tanh(X_c + R_t * H_c)
+    else:
+        (W_hr, W_hz, W_hh), (b_hr, b_hz, b_hh) = W_h.chunk(3, dim=1), b_h.chunk(3)
+        R_t, Z_t = torch.sigmoid(X_r + H @ W_hr + b_hr), torch.sigmoid(X_z + H @ W_hz + b_hz)
+        H_tilde = torch.tanh(X_c + (R_t * H) @ W_hh + b_hh)
+    H = Z_t * H + (1 - Z_t) * H_tilde
     return _outputs(H, params), H
 
 
 def gru(inputs, state, params, reset_after=True):
     """A GRU unrolled over time: `gru_step` for t = 1 … T.
-
-    X_t W_x + b_x is computed for all steps at once. With the reset gate after the hidden product
-    the three products of a step are one matrix multiplication too.
 
     Args:
         inputs: (T, B, D).
@@ -326,26 +274,12 @@ def gru(inputs, state, params, reset_after=True):
     Raises:
         ValueError: inputs or state have the wrong shape, or the state is on another device.
     """
-    W_x, W_h, b_x, b_h = (params[name] for name in ("W_x", "W_h", "b_x", "b_h"))
-    H = _first_state(inputs, state, W_x, W_h)
-    states = []
-    for XW_t in (inputs @ W_x + b_x).unbind():
-        H = _gru_update(XW_t, H, W_h, b_h, reset_after)
-        states.append(H)
-    return _outputs(torch.stack(states), params), H
-
-
-def _gru_update(XW_t, H, W_h, b_h, reset_after):
-    X_r, X_z, X_c = XW_t.chunk(3, dim=1)
-    if reset_after:
-        H_r, H_z, H_c = torch.addmm(b_h, H, W_h).chunk(3, dim=1)  # H W_h + b_h
-        R, Z = torch.sigmoid(X_r + H_r), torch.sigmoid(X_z + H_z)
-        H_tilde = torch.tanh(X_c + R * H_c)
-    else:
-        (W_r, W_z, W_c), (b_r, b_z, b_c) = W_h.chunk(3, dim=1), b_h.chunk(3)
-        R, Z = torch.sigmoid(X_r + H @ W_r + b_r), torch.sigmoid(X_z + H @ W_z + b_z)
-        H_tilde = torch.tanh(X_c + (R * H) @ W_c + b_c)
-    return H_tilde + Z * (H - H_tilde)  # Z ⊙ H + (1 − Z) ⊙ H̃, with one product less
+    H = first_state(inputs, state, len(params["W_x"]), len(params["W_h"]))
+    outputs = []
+    for X_t in inputs:
+        output, H = gru_step(X_t, H, params, reset_after)
+        outputs.append(output)
+    return torch.stack(outputs), H
 
 
 def reverse(sequences, lengths=None):
@@ -422,10 +356,8 @@ def bidirectional(inputs, state, params, recurrence, lengths=None):
         TypeError: the state is not a pair.
         ValueError: lengths are not (B,), or one is below 1 or above T.
     """
-    if state is not None and (not isinstance(state, tuple) or len(state) != 2):
-        raise TypeError("the state of a bidirectional network must be a pair: forwards, backwards")
     forward, backward = params
-    forward_state, backward_state = (None, None) if state is None else state
+    forward_state, backward_state = (None, None) if state is None else check_pair(state, "forwards, backwards")
     if lengths is not None:
         recurrence = padded(recurrence, lengths)
     ahead, forward_state = recurrence(inputs, forward_state, forward)
@@ -471,13 +403,3 @@ def deep(inputs, state, params, recurrence, dropout=0.0, skip=False):
 
 def _outputs(H, params):
     return H @ params["W_hq"] + params["b_q"] if "W_hq" in params else H
-
-
-def _first_state(inputs, state, W_x, W_h):
-    if inputs.dim() != 3 or len(inputs) == 0 or inputs.shape[2] != len(W_x):
-        raise ValueError(f"inputs must be (T, B, {len(W_x)}) with T of at least 1, not {tuple(inputs.shape)}")
-    shape = (inputs.shape[1], len(W_h))
-    if state is None:
-        return inputs.new_zeros(shape)
-    check_state(state, shape, inputs.device)
-    return state

@@ -5,6 +5,8 @@ Jacobians are those of `cells.rnn`, with row vectors:
 
     Z_t = X_t W_xh + H_{t−1} W_hh + b_h,   H_t = φ(Z_t),   O_t = H_t W_hq + b_q.
 
+`lstm_bptt` and `lstm_cell_terms` are those of `cells.lstm`.
+
 Features are time-major, for T time steps, a batch of B sequences, D inputs, h hidden units and q outputs.
 
 In float64 no number of any gradient of `bptt` differed from autograd's by more than 1e-12, in 2,000 random networks
@@ -16,7 +18,7 @@ import math
 import torch
 
 from d2lrnn.cells import init_lstm_params
-from d2lrnn.layers import check_state
+from d2lrnn.layers import first_state
 
 # Name → (φ, φ′), both functions of the pre-activation Z.
 ACTIVATIONS = {
@@ -83,6 +85,13 @@ def mse(outputs, targets):
 LOSSES = {"cross_entropy": cross_entropy, "mse": mse}
 
 
+def loss_of_name(name):
+    """The function of LOSSES with this name, or an error that gives the names."""
+    if name not in LOSSES:
+        raise ValueError(f"unknown loss {name!r}: choose among {', '.join(LOSSES)}")
+    return LOSSES[name]
+
+
 # Backpropagation through time
 
 
@@ -120,14 +129,13 @@ def bptt(inputs, targets, state, params, loss="cross_entropy", activation="tanh"
         TypeError: the state or the targets are of the wrong type.
         ValueError: a loss or an activation with no such name, or a wrong shape.
     """
-    if loss not in LOSSES:
-        raise ValueError(f"unknown loss {loss!r}: choose among {', '.join(LOSSES)}")
+    loss = loss_of_name(loss)
     T = len(inputs)
     xi = [1.0] * T if xi is None else checked_factors(xi, T).tolist()
     W_xh, W_hh, W_hq, b_q = (params[name] for name in ("W_xh", "W_hh", "W_hq", "b_q"))
 
     Z, H, slopes = forward_pass(inputs, state, params, activation)
-    value, dO = LOSSES[loss](H[1:] @ W_hq + b_q, targets)
+    value, dO = loss(H[1:] @ W_hq + b_q, targets)
 
     dH = dO @ W_hq.T  # what comes from each step's own output
     dZ, from_later = torch.empty_like(Z), torch.zeros_like(H[0])
@@ -167,21 +175,112 @@ def forward_pass(inputs, state, params, activation="tanh"):
     W_xh, W_hh, b_h = params["W_xh"], params["W_hh"], params["b_h"]
     if activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation {activation!r}: choose among {', '.join(ACTIVATIONS)}")
-    if inputs.dim() != 3 or len(inputs) == 0 or inputs.shape[2] != len(W_xh):
-        raise ValueError(f"inputs must be (T, B, {len(W_xh)}) with T of at least 1, not {tuple(inputs.shape)}")
-    T, B, _ = inputs.shape
-    if state is None:
-        state = inputs.new_zeros(B, len(W_hh))
-    check_state(state, (B, len(W_hh)), inputs.device)
+    state = first_state(inputs, state, *W_xh.shape)
 
     phi, phi_prime = ACTIVATIONS[activation]
     Z = inputs @ W_xh + b_h
-    H = Z.new_empty(T + 1, B, len(W_hh))
+    H = Z.new_empty(len(inputs) + 1, *state.shape)
     H[0] = state
-    for t in range(T):
+    for t in range(len(inputs)):
         Z[t] += H[t] @ W_hh  # H[t] is H_{t−1} for the t of the equations, which begin at 1
         H[t + 1] = phi(Z[t])
     return Z, H, phi_prime(Z)
+
+
+@torch.no_grad()
+def lstm_bptt(inputs, targets, state, params, loss="cross_entropy"):
+    """Backpropagation through time, by hand, for an LSTM: the loss and all its gradients.
+
+    A_t (B, 4h) are the pre-activations of the gates and of the candidate, dA_t is ∂L/∂A_t, and so on. From t = T down
+    to 1, dH_t is what comes from the output of step t and from A_{t+1}, and
+
+        dC_t = dC_{t+1} ⊙ F_{t+1} + dH_t ⊙ O_t ⊙ (1 − tanh² C_t)   (at t = T only the second term)
+        dA_t = [dC_t ⊙ C̃_t ⊙ I_t ⊙ (1 − I_t),  dC_t ⊙ C_{t−1} ⊙ F_t ⊙ (1 − F_t),
+                dC_t ⊙ I_t ⊙ (1 − C̃_t²),  dH_t ⊙ tanh C_t ⊙ O_t ⊙ (1 − O_t)]
+
+    and the parameters, shared by all steps, add up what each step gives:
+
+        dW_x = Σ X_tᵀ dA_t,   dW_h = Σ H_{t−1}ᵀ dA_t,   db = Σ dA_t (over steps and sequences).
+
+    Source: chapter 8, equation (8.10); the truncated gradient of Hochreiter and Schmidhuber (1997) leaves paths out.
+
+    Args:
+        inputs: (T, B, D).
+        targets: (T, B) long for "cross_entropy", (T, B, q) for "mse".
+        state: the pair (H_0, C_0), both (B, h), or None for zeros.
+        params: dict of W_x, W_h, b, W_hq and b_q, as `cells.init_lstm_params` makes it.
+        loss: "cross_entropy" or "mse", the mean over all, as in torch.nn.functional.
+
+    Returns:
+        the loss (a tensor with one number); a dict of gradients, with the names of params and also
+        "inputs" (T, B, D) and "state", a pair of (B, h); and the last state, the pair (H_T, C_T).
+
+    Raises:
+        TypeError: the state or the targets are of the wrong type.
+        ValueError: a loss with no such name, or a wrong shape.
+    """
+    loss = loss_of_name(loss)
+    W_x, W_h, W_hq, b_q = (params[name] for name in ("W_x", "W_h", "W_hq", "b_q"))
+
+    gates, H, C = lstm_forward_pass(inputs, state, params)
+    value, d_outputs = loss(H[1:] @ W_hq + b_q, targets)
+
+    from_outputs = d_outputs @ W_hq.T
+    dA, dH, dC = [], torch.zeros_like(H[0]), torch.zeros_like(C[0])
+    for t in reversed(range(len(inputs))):
+        C_before, C_t = C[t], C[t + 1]  # C[t] is C_{t−1} for the t of the equations, which begin at 1
+        I_t, F_t, C_tilde, O_t = gates[t]
+        dH = dH + from_outputs[t]
+        dC = dC + dH * O_t * (1 - torch.tanh(C_t) ** 2)
+        dA_i = dC * C_tilde * I_t * (1 - I_t)
+        dA_f = dC * C_before * F_t * (1 - F_t)
+        dA_c = dC * I_t * (1 - C_tilde**2)
+        dA_o = dH * torch.tanh(C_t) * O_t * (1 - O_t)
+        dA.insert(0, torch.cat([dA_i, dA_f, dA_c, dA_o], dim=1))
+        dC, dH = dC * F_t, dA[0] @ W_h.T
+    dA = torch.stack(dA)
+
+    gradients = {
+        "W_x": inputs.flatten(0, 1).T @ dA.flatten(0, 1),
+        "W_h": H[:-1].flatten(0, 1).T @ dA.flatten(0, 1),
+        "b": dA.sum((0, 1)),
+        "W_hq": H[1:].flatten(0, 1).T @ d_outputs.flatten(0, 1),
+        "b_q": d_outputs.sum((0, 1)),
+        "inputs": dA @ W_x.T,
+        "state": (dH, dC),
+    }
+    return value, gradients, (H[-1].clone(), C[-1].clone())  # copies, so that H and C can be freed
+
+
+@torch.no_grad()
+def lstm_forward_pass(inputs, state, params):
+    """All gates and states of an LSTM: what the way back needs.
+
+    Args:
+        inputs: (T, B, D).
+        state: the pair (H_0, C_0), both (B, h), or None for zeros.
+        params: dict of W_x, W_h and b, as `cells.init_lstm_params` makes it.
+
+    Returns:
+        the gates (T, 4, B, h), at t − 1 those of step t: I_t, F_t, C̃_t, O_t; and H and C, (T + 1, B, h) each, with
+        H_0 and C_0 first.
+
+    Raises:
+        TypeError: the state is not a pair of tensors.
+        ValueError: inputs or state have the wrong shape.
+    """
+    W_h, b = params["W_h"], params["b"]
+    H, C = first_state(inputs, state, len(params["W_x"]), len(W_h), pair=True)
+    gates, Hs, Cs = [], [H], [C]
+    for XW_t in inputs @ params["W_x"]:
+        A_i, A_f, A_c, A_o = (XW_t + H @ W_h + b).chunk(4, dim=1)
+        I_t, F_t, C_tilde, O_t = torch.sigmoid(A_i), torch.sigmoid(A_f), torch.tanh(A_c), torch.sigmoid(A_o)
+        C = F_t * C + I_t * C_tilde
+        H = O_t * torch.tanh(C)
+        gates.append(torch.stack([I_t, F_t, C_tilde, O_t]))
+        Hs.append(H)
+        Cs.append(C)
+    return torch.stack(gates), torch.stack(Hs), torch.stack(Cs)
 
 
 # Truncation
@@ -504,34 +603,19 @@ def lstm_cell_terms(inputs, state, params):
         TypeError: the state is not a pair of tensors.
         ValueError: inputs are not one sequence, or the state has the wrong shape.
     """
-    W_x, W_h, b = params["W_x"], params["W_h"], params["b"]
-    if inputs.dim() != 3 or inputs.shape[1] != 1 or inputs.shape[2] != len(W_x):
-        raise ValueError(f"inputs must be one sequence (T, 1, {len(W_x)}), not {tuple(inputs.shape)}")
-    W_hi, W_hf, W_hc, _ = (W.T for W in W_h.chunk(4, dim=1))
-    h, c = _lstm_state(state, inputs, len(W_h))
-    s = torch.zeros_like(c)
-    steps = []
-    for XW_t in inputs @ W_x + b:
-        i, f, c_tilde, o = (XW_t + h @ W_h).chunk(4, dim=1)  # (1, h) each
-        i, f, c_tilde, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(c_tilde), torch.sigmoid(o)
-        forget = (c * f * (1 - f)).T * W_hf * s
-        direct = torch.diag(f[0])
-        input_gate = (c_tilde * i * (1 - i)).T * W_hi * s
-        candidate = (i * (1 - c_tilde**2)).T * W_hc * s
-        steps.append(torch.stack([forget, direct, input_gate, candidate]))
-        c = f * c + i * c_tilde
-        h, s = o * torch.tanh(c), o * (1 - torch.tanh(c) ** 2)
-    return torch.stack(steps, dim=1).unbind()
-
-
-def _lstm_state(state, inputs, h):
-    if state is None:
-        return inputs.new_zeros(1, h), inputs.new_zeros(1, h)
-    if not isinstance(state, tuple) or len(state) != 2:
-        raise TypeError("the state of an LSTM must be a pair of tensors (H, C)")
-    for part in state:
-        check_state(part, (1, h), inputs.device)
-    return state
+    if inputs.dim() == 3 and inputs.shape[1] != 1:
+        raise ValueError(f"a Jacobian is that of one sequence: inputs must be (T, 1, D), not {tuple(inputs.shape)}")
+    W_hi, W_hf, W_hc, _ = (W.T for W in params["W_h"].chunk(4, dim=1))
+    gates, _, C = lstm_forward_pass(inputs, state, params)
+    i, f, c_tilde, o = gates.unbind(1)  # (T, 1, h) each
+    c = C[:-1]
+    s = torch.zeros_like(o)
+    s[1:] = o[:-1] * (1 - torch.tanh(c[1:]) ** 2)
+    forget = (c * f * (1 - f)).mT * W_hf * s
+    direct = torch.diag_embed(f[:, 0])
+    input_gate = (c_tilde * i * (1 - i)).mT * W_hi * s
+    candidate = (i * (1 - c_tilde**2)).mT * W_hc * s
+    return forget, direct, input_gate, candidate
 
 
 def gain(jacobians):

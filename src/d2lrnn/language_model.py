@@ -5,7 +5,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from d2lrnn import cells
-from d2lrnn.layers import CELLS, check_state
+from d2lrnn.layers import SkipStack, check_batch, check_settings, check_state, recurrent_layer
+
+ONE_HOT_TOKENS = 256  # with more of them, one-hot vectors cost more than the rest of the model
 
 
 class LanguageModel(nn.Module):
@@ -13,53 +15,38 @@ class LanguageModel(nn.Module):
 
     `logits, state = model(ids, state)` with ids (B, T) and logits (B, T, V): logits[:, t] score the
     token *after* ids[:, t]. The state is that of the layer: (num_layers, B, h), and for an LSTM a pair
-    of these, (H, C).
+    of these, (H, C). It reads in one direction only: the other one would have read the token that is to be predicted
+    (chapter 11). Where the whole text is known, `taggers.Tagger` reads in both.
 
     Args:
         vocab_size: V.
         hidden_size: h, the number of hidden units of each layer.
         cell: "rnn" (tanh), "gru" or "lstm".
         num_layers: how many recurrent layers are stacked.
-        embedding_size: the length of the learned vector that stands for a token; None for one-hot vectors.
+        embedding_size: the length of the learned vector that stands for a token; None for one-hot vectors; "auto" for
+            one-hot vectors where there are at most 256 tokens, and else learned vectors of length 64.
         dropout: the probability of zeroing a feature while training: before, between and after the layers.
         skip: each layer from the second on adds what it computes to what it reads, x + f(x).
-        bidirectional: refused, see chapter 11.
 
     Raises:
-        ValueError: an unknown cell, a size below 1, a dropout outside [0, 1), or two directions.
+        ValueError: an unknown cell, a size below 1, or a dropout outside [0, 1).
     """
 
     def __init__(
-        self,
-        vocab_size,
-        hidden_size,
-        cell="rnn",
-        num_layers=1,
-        embedding_size=None,
-        dropout=0.0,
-        skip=False,
-        bidirectional=False,
+        self, vocab_size, hidden_size, cell="rnn", num_layers=1, embedding_size="auto", dropout=0.0, skip=False
     ):
         super().__init__()
-        if bidirectional:
-            raise ValueError(
-                "a language model cannot be bidirectional: the backward direction has read the very token that is to "
-                "be predicted. Chapter 11 shows what happens; taggers.Tagger is for texts that are known to their end"
-            )
-        if cell not in CELLS:
-            raise ValueError(f"cell must be one of {', '.join(CELLS)}, not {cell!r}")
+        if embedding_size == "auto":
+            embedding_size = None if vocab_size <= ONE_HOT_TOKENS else 64
         input_size = vocab_size if embedding_size is None else embedding_size
-        if min(vocab_size, hidden_size, num_layers, input_size) < 1:
-            raise ValueError("vocab_size, hidden_size, num_layers and embedding_size must be at least 1")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {dropout}")
+        sizes = dict(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_settings(cell, dropout, embedding_size=input_size, **sizes)
         self.vocab_size = vocab_size
         self.embedding = None if embedding_size is None else nn.Embedding(vocab_size, embedding_size)
         if skip:
             self.recurrent = SkipStack(cell, input_size, hidden_size, num_layers, dropout)
         else:
-            between = dropout if num_layers > 1 else 0.0  # torch warns about dropout between layers when there is one
-            self.recurrent = CELLS[cell](input_size, hidden_size, num_layers, dropout=between)
+            self.recurrent = recurrent_layer(cell, input_size, hidden_size, num_layers, dropout)
         self.state_shape = (num_layers, hidden_size)
         self.has_pair = cell == "lstm"
         self.dropout = nn.Dropout(dropout)
@@ -69,86 +56,26 @@ class LanguageModel(nn.Module):
         """Score the next token at every position.
 
         Args:
-            ids: (B, T) long, T at least 1.
+            ids: (B, T) integers, T at least 1.
             state: the state returned for the tokens before, or None for zeros.
 
         Returns:
             logits (B, T, V) and the state after the last token.
 
         Raises:
-            TypeError: the state is not a tensor, or for an LSTM not a pair of tensors.
-            ValueError: ids is not (B, T), or the state has the wrong shape or is on another device.
+            TypeError: ids are not integers, or the state is not a tensor, or for an LSTM not a pair of tensors.
+            ValueError: ids are not (B, T) or not below V, or the state has the wrong shape or is on another device.
         """
-        if ids.dim() != 2 or ids.shape[1] == 0:
-            raise ValueError(f"ids must be (B, T) with T of at least 1, not {tuple(ids.shape)}")
+        ids = check_batch(ids, self.vocab_size)
         if state is not None:
-            self._check_state(state, ids)
+            num_layers, hidden_size = self.state_shape
+            check_state(state, (num_layers, len(ids), hidden_size), ids.device, pair=self.has_pair)
         if self.embedding is None:
             X = F.one_hot(ids.T, self.vocab_size).to(self.output.weight.dtype)  # (T, B, V)
         else:
             X = self.embedding(ids.T)  # (T, B, D)
         H, state = self.recurrent(self.dropout(X), state)  # (T, B, h)
         return self.output(self.dropout(H)).transpose(0, 1), state
-
-    def _check_state(self, state, ids):
-        parts = (state,)
-        if self.has_pair:
-            if not isinstance(state, tuple) or len(state) != 2:
-                raise TypeError("the state of an LSTM must be a pair of tensors (H, C)")
-            parts = state
-        num_layers, hidden_size = self.state_shape
-        for part in parts:
-            check_state(part, (num_layers, len(ids), hidden_size), ids.device)
-
-
-class SkipStack(nn.Module):
-    """Layers of torch.nn with skip connections: from the second on each gives x + f(x), as `cells.deep` does.
-
-    Called as a layer of torch.nn, with the states of all layers in one tensor.
-
-    Args:
-        cell: "rnn", "gru" or "lstm".
-        input_size: D.
-        hidden_size: h.
-        num_layers: how many layers.
-        dropout: the probability of zeroing a feature that a layer from the second on reads, while training.
-    """
-
-    def __init__(self, cell, input_size, hidden_size, num_layers, dropout=0.0):
-        super().__init__()
-        sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(CELLS[cell](size, hidden_size) for size in sizes)
-        self.dropout = nn.Dropout(dropout)
-        self.has_pair = cell == "lstm"
-
-    def forward(self, X, state=None):
-        """Run the layers.
-
-        Args:
-            X: (T, B, D).
-            state: (num_layers, B, h), for an LSTM a pair of these; None for zeros.
-
-        Returns:
-            H of the last layer (T, B, h), and the state after the last step, shaped as the one before.
-        """
-        first, *others = self.layers
-        states = self._by_layer(state)
-        X, last = first(X, states[0])
-        lasts = [last]
-        for layer, layer_state in zip(others, states[1:], strict=True):
-            H, last = layer(self.dropout(X), layer_state)
-            X = X + H
-            lasts.append(last)
-        if self.has_pair:
-            return X, tuple(torch.cat(parts) for parts in zip(*lasts, strict=True))
-        return X, torch.cat(lasts)
-
-    def _by_layer(self, state):
-        if state is None:
-            return [None] * len(self.layers)
-        if self.has_pair:
-            return list(zip(state[0].split(1), state[1].split(1), strict=True))
-        return state.split(1)
 
 
 class ScratchLanguageModel(nn.Module):
@@ -170,6 +97,7 @@ class ScratchLanguageModel(nn.Module):
 
     def forward(self, ids, state=None):
         """Score the next token at every position: see `LanguageModel.forward`."""
+        ids = check_batch(ids, self.vocab_size)
         params = dict(self.params)
         X = F.one_hot(ids.T, self.vocab_size).to(next(iter(params.values())).dtype)  # (T, B, V)
         outputs, state = self.recurrence(X, state, params)

@@ -14,26 +14,39 @@ s_{t−1}, as in Bahdanau, Cho and Bengio (2015), where c_t acts on s_t. So teac
 first the recurrence runs over all of them, then all T queries are answered at once.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from d2lrnn.attention import AdditiveAttention, DotAttention
 from d2lrnn.batches import mask
-from d2lrnn.layers import CELLS, check_lengths
-from d2lrnn.taggers import Reader
+from d2lrnn.layers import Encoder, check_batch, check_lengths, check_settings, recurrent_layer
 
 WIRINGS = ("initial_state", "every_step", "both")
 ATTENTIONS = ("additive", "dot")
 
 
-class Encoder(Reader):
-    """Reads padded source sentences: `H, context = encoder(source, lengths)`.
+class State(NamedTuple):
+    """What a decoder knows before a step. Only the recurrent part is new after each step.
 
-    H (S, B, d) holds the states of the last layer at every token, zeros in the padding, and context (B, d) what has
-    been read when each direction is through with the sentence; d is h or, in two directions, 2h. The padding is
-    never read: see `taggers.Reader`, which this is.
+    Dimension 0 of every tensor is the sentence: to go on with some of the sentences, or with one of them several
+    times, take these rows of every tensor. A plain tuple of the same tensors does as well.
     """
+
+    recurrent: torch.Tensor  # (B, 1, L, h): the state of each layer; for an LSTM (B, 2, L, h), H and C
+    context: torch.Tensor  # (B, d)
+
+
+class AttentionState(NamedTuple):
+    """The State of a decoder with attention."""
+
+    recurrent: torch.Tensor  # (B, 1, L, h); for an LSTM (B, 2, L, h), H and C
+    context: torch.Tensor  # (B, d)
+    keys: torch.Tensor  # (B, S, ·), prepared
+    values: torch.Tensor  # (B, S, d)
+    lengths: torch.Tensor  # (B,)
 
 
 class Decoder(nn.Module):
@@ -43,15 +56,15 @@ class Decoder(nn.Module):
         vocab_size: V, of the target language.
         hidden_size: h, the number of hidden units of each layer.
         context_size: d, the size of the encoder's states.
-        embedding_size: the length of the learned vector that stands for a token.
         cell: "rnn" (tanh), "gru" or "lstm".
         num_layers: L, how many recurrent layers are stacked.
+        embedding_size: the length of the learned vector that stands for a token.
+        dropout: the probability of zeroing a feature while training: before, between and after the layers.
         wiring: how the context enters: "initial_state", "every_step" or "both".
         attention: None, "additive" or "dot".
-        dropout: the probability of zeroing a feature while training: before, between and after the layers.
 
     Raises:
-        ValueError: an unknown wiring or attention.
+        ValueError: an unknown cell, wiring or attention, a size below 1, or a dropout outside [0, 1).
     """
 
     def __init__(
@@ -59,14 +72,16 @@ class Decoder(nn.Module):
         vocab_size,
         hidden_size,
         context_size,
-        embedding_size=64,
         cell="gru",
         num_layers=1,
+        embedding_size=64,
+        dropout=0.0,
         wiring="both",
         attention=None,
-        dropout=0.0,
     ):
         super().__init__()
+        sizes = dict(vocab_size=vocab_size, hidden_size=hidden_size, context_size=context_size)
+        check_settings(cell, dropout, num_layers=num_layers, embedding_size=embedding_size, **sizes)
         if wiring not in WIRINGS:
             raise ValueError(f"wiring must be one of {', '.join(WIRINGS)}, not {wiring!r}")
         if attention not in (None, *ATTENTIONS):
@@ -79,12 +94,8 @@ class Decoder(nn.Module):
         else:
             self.first_state = nn.Linear(context_size, state_size)
         self.reads_context = wiring != "initial_state"
-        self.recurrent = CELLS[cell](
-            embedding_size + context_size * self.reads_context,
-            hidden_size,
-            num_layers,
-            dropout=dropout if num_layers > 1 else 0.0,
-        )
+        input_size = embedding_size + context_size * self.reads_context
+        self.recurrent = recurrent_layer(cell, input_size, hidden_size, num_layers, dropout)
         if attention is not None:
             if attention == "additive":
                 self.attention = AdditiveAttention(hidden_size, context_size, hidden_size)
@@ -105,42 +116,44 @@ class Decoder(nn.Module):
             context: (B, d).
 
         Returns:
-            tuple of tensors whose dimension 0 is the sentence: the recurrent state (B, L, h), for an LSTM two of
-            these, the context (B, d), and with attention keys (B, S, ·), values (B, S, d) and lengths (B,).
+            State, with attention AttentionState.
         """
         if hasattr(self, "own_state"):
             first = self.own_state.expand(len(context), -1)
         else:
             first = torch.tanh(self.first_state(context))
-        recurrent = first.view(-1, *self.state_shape).unbind(1)
+        recurrent = first.view(-1, *self.state_shape)
         if self.attention is None:
-            return (*recurrent, context)
+            return State(recurrent, context)
         values = H.transpose(0, 1)
-        return (*recurrent, context, self.attention.prepare(values), values, lengths)
+        return AttentionState(recurrent, context, self.attention.prepare(values), values, lengths)
 
     def forward(self, tokens, state):
         """Read the tokens y_{t−1} of T steps and give what the output layer reads.
 
         Args:
-            tokens: (B, T) long, the first one <bos>.
-            state: the state before these tokens: of `start`, or returned for the tokens before.
+            tokens: (B, T) integers, the first one <bos>.
+            state: the State before these tokens: of `start`, or returned for the tokens before.
 
         Returns:
-            features (B, T, h), the state after the last token, and the attention weights (B, T, S) or None. Only
-            the recurrent part of the state is new: the context stays that of the encoder.
+            features (B, T, h), the State after the last token, and the attention weights (B, T, S) or None.
+
+        Raises:
+            TypeError: tokens are not integers.
+            ValueError: tokens are not (B, T), or not below V.
         """
-        num_parts = self.state_shape[0]
-        recurrent = tuple(part.transpose(0, 1).contiguous() for part in state[:num_parts])  # (L, B, h)
-        context = state[num_parts]
+        tokens = check_batch(tokens, self.embedding.num_embeddings, "target ids")
+        state = State(*state) if self.attention is None else AttentionState(*state)
         X = self.dropout(self.embedding(tokens.T))  # (T, B, D)
         if self.reads_context:
-            X = torch.cat([X, context.expand(len(X), -1, -1)], dim=2)
-        S, recurrent = self.recurrent(X, recurrent if num_parts == 2 else recurrent[0])
-        recurrent = recurrent if num_parts == 2 else (recurrent,)
-        state = (*(part.transpose(0, 1) for part in recurrent), *state[num_parts:])
+            X = torch.cat([X, state.context.expand(len(X), -1, -1)], dim=2)
+        parts = tuple(state.recurrent.permute(1, 2, 0, 3).contiguous())  # 1 or 2 of (L, B, h)
+        S, last = self.recurrent(X, parts if len(parts) == 2 else parts[0])
+        last = torch.stack(last if len(parts) == 2 else (last,))
+        state = state._replace(recurrent=last.permute(2, 0, 1, 3))
         features, weights = S.transpose(0, 1), None
         if self.attention is not None:
-            contexts, weights = self.attention.attend(features, *state[-3:])
+            contexts, weights = self.attention.attend(features, state.keys, state.values, state.lengths)
             features = torch.tanh(self.combine(torch.cat([features, contexts], dim=2)))
         return self.dropout(features), state, weights
 
@@ -155,13 +168,13 @@ class Seq2Seq(nn.Module):
         source_vocab_size: the number of source tokens.
         target_vocab_size: V, the number of target tokens.
         hidden_size: h, the number of hidden units of each layer and direction.
-        embedding_size: the length of the learned vectors that stand for tokens.
         cell: "rnn" (tanh), "gru" or "lstm".
         num_layers: how many recurrent layers are stacked, in the encoder and in the decoder.
+        embedding_size: the length of the learned vectors that stand for tokens.
+        dropout: the probability of zeroing a feature while training: before, between and after the layers.
         bidirectional: the encoder reads backwards as well.
         wiring: how the context enters the decoder: "initial_state", "every_step" or "both".
         attention: None, "additive" or "dot".
-        dropout: the probability of zeroing a feature while training: before, between and after the layers.
 
     Attributes:
         settings: dict of the arguments, from which Seq2Seq(**settings) makes a model of the same kind.
@@ -175,57 +188,46 @@ class Seq2Seq(nn.Module):
         source_vocab_size,
         target_vocab_size,
         hidden_size,
-        embedding_size=64,
         cell="gru",
         num_layers=1,
+        embedding_size=64,
+        dropout=0.0,
         bidirectional=False,
         wiring="both",
         attention=None,
-        dropout=0.0,
     ):
         super().__init__()
         self.settings = dict(
             source_vocab_size=source_vocab_size,
             target_vocab_size=target_vocab_size,
             hidden_size=hidden_size,
-            embedding_size=embedding_size,
             cell=cell,
             num_layers=num_layers,
+            embedding_size=embedding_size,
+            dropout=dropout,
             bidirectional=bidirectional,
             wiring=wiring,
             attention=attention,
-            dropout=dropout,
         )
-        if target_vocab_size < 1:
-            raise ValueError(f"target_vocab_size must be at least 1, not {target_vocab_size}")
-        self.encoder = Encoder(
-            source_vocab_size, hidden_size, cell, num_layers, bidirectional, embedding_size, dropout
-        )
-        self.decoder = Decoder(
-            target_vocab_size,
-            hidden_size,
-            self.encoder.output_size,
-            embedding_size,
-            cell,
-            num_layers,
-            wiring,
-            attention,
-            dropout,
-        )
+        check_settings(cell, dropout, source_vocab_size=source_vocab_size, target_vocab_size=target_vocab_size)
+        both = dict(cell=cell, num_layers=num_layers, embedding_size=embedding_size, dropout=dropout)
+        self.encoder = Encoder(source_vocab_size, hidden_size, bidirectional=bidirectional, **both)
+        context_size = self.encoder.output_size
+        self.decoder = Decoder(target_vocab_size, hidden_size, context_size, wiring=wiring, attention=attention, **both)
 
     def forward(self, source, source_lengths, target_in):
         """Teacher forcing: score each target token given the true tokens before it.
 
         Args:
-            source: (B, S) long, padded at the end.
+            source: (B, S) integers, padded at the end.
             source_lengths: (B,) the length of each source sentence, from 1 to S.
-            target_in: (B, T) long, the target sentences without their last token, from <bos> on; padded with any id.
+            target_in: (B, T) integers, the target sentences without their last token, from <bos> on; padded at will.
 
         Returns:
             logits (B, T, V): logits[:, t] score the token after target_in[:, t]; those in the padding mean nothing.
 
         Raises:
-            ValueError: ids or lengths do not fit: see `taggers.Reader`.
+            ValueError: ids or lengths do not fit: see `layers.Encoder`.
         """
         features, _, _ = self._decode(source, source_lengths, target_in)
         return self.decoder.output(features)
@@ -234,15 +236,14 @@ class Seq2Seq(nn.Module):
         """Read the source sentences: the state before the first step.
 
         Args:
-            source: (B, S) long, padded at the end.
+            source: (B, S) integers, padded at the end.
             source_lengths: (B,) the length of each sentence, from 1 to S; None: all have length S.
 
         Returns:
-            tuple of tensors whose dimension 0 is the sentence: to go on with some of the sentences, or with one of
-            them several times, take these rows of every tensor.
+            State, with attention AttentionState.
 
         Raises:
-            ValueError: ids or lengths do not fit: see `taggers.Reader`.
+            ValueError: ids or lengths do not fit: see `layers.Encoder`.
         """
         H, context = self.encoder(source, source_lengths)
         if source_lengths is None:
@@ -253,20 +254,19 @@ class Seq2Seq(nn.Module):
         """Read one token of each sentence and score the next.
 
         Args:
-            tokens: (N,) long, the tokens before: <bos> at first.
-            state: of `start`, or returned by the step before.
+            tokens: (N,) integers, the tokens before: <bos> at first.
+            state: the State of `start`, or returned by the step before.
 
         Returns:
-            log_probs (N, V), natural logarithms, and the state after these tokens.
+            log_probs (N, V), natural logarithms, and the State after these tokens.
 
         Raises:
+            TypeError: tokens are not integers.
             ValueError: a token is not below V, or tokens and state are not equally many.
         """
-        if tokens.shape != state[0].shape[:1]:
-            raise ValueError(
-                f"tokens must be ({len(state[0])},), one for each row of the state, not {tuple(tokens.shape)}"
-            )
-        self._check_target(tokens[:, None])
+        N = len(state[0])
+        if tokens.shape != (N,):
+            raise ValueError(f"tokens must be ({N},), one for each row of the state, not {tuple(tokens.shape)}")
         features, state, _ = self.decoder(tokens[:, None], state)
         return F.log_softmax(self.decoder.output(features[:, 0]), dim=1), state
 
@@ -287,21 +287,12 @@ class Seq2Seq(nn.Module):
         return self._decode(source, source_lengths, target_in)[2]
 
     def _decode(self, source, source_lengths, target_in):
-        if target_in.dim() != 2 or target_in.shape[1] == 0 or len(target_in) != len(source):
+        if len(target_in) != len(source):
             raise ValueError(
-                f"target_in must be (B, T) with T of at least 1 and B = {len(source)} as the source, "
-                f"not {tuple(target_in.shape)}"
+                "source (B, S) and target_in (B, T) must be of the same B, but they are "
+                f"{tuple(source.shape)} and {tuple(target_in.shape)}"
             )
-        self._check_target(target_in)
         return self.decoder(target_in, self.start(source, source_lengths))
-
-    def _check_target(self, tokens):
-        size = self.decoder.embedding.num_embeddings
-        if tokens.min() < 0 or tokens.max() >= size:
-            raise ValueError(
-                f"target ids must be between 0 and {size - 1}, but they go from {tokens.min()} to {tokens.max()}: "
-                "use the vocabulary that the model was made for, for the padding too"
-            )
 
 
 def batch_loss(model, batch):
@@ -322,7 +313,7 @@ def batch_loss(model, batch):
         ValueError: ids or lengths do not fit, or a target sentence is shorter than two tokens.
     """
     source, source_lengths, target, target_lengths = batch
-    model._check_target(target)
+    target = check_batch(target, model.decoder.embedding.num_embeddings, "target ids")
     B, T = target.shape
     lengths = check_lengths(target_lengths - 1, B, T - 1)
     features = model._decode(source, source_lengths, target[:, :-1])[0].flatten(0, 1)
