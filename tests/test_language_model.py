@@ -196,7 +196,7 @@ def test_top_k_of_1_takes_the_likeliest_token_given_the_whole_text(cell):
     text = prefix + new
     for end in range(len(prefix), len(text)):
         logits, _ = model(torch.tensor([VOCAB.to_ids(text[:end])]))
-        assert VOCAB[text[end]] == logits[0, -1].argmax()
+        assert VOCAB[text[end]] == 1 + logits[0, -1, 1:].argmax()  # never <unk>
 
 
 def test_a_string_is_a_prefix_of_characters():
@@ -211,6 +211,7 @@ def test_tokens_are_drawn_with_the_probabilities_of_the_temperature(temperature,
     with torch.no_grad():
         model.params["b_q"].copy_(torch.linspace(-1, 1, V))
     logits = model(torch.tensor([[VOCAB["c"]]]))[0][0, -1].detach() / temperature
+    logits[0] = -math.inf  # <unk>
     if top_k:
         logits[logits < logits.sort(descending=True).values[top_k - 1]] = -math.inf
     expected = torch.softmax(logits, dim=0)
@@ -237,6 +238,54 @@ def test_a_tiny_temperature_is_greedy_and_does_not_overflow():
     assert generate(model, VOCAB, "the", 9, temperature=1e-300) == generate(model, VOCAB, "the", 9, top_k=1)
 
 
+def test_reserved_tokens_are_written_only_when_asked_for():
+    vocab = Vocab(list("abab"), reserved=("<pad>", "<bos>"))
+    model = LanguageModel(vocab, 4)
+    torch.nn.init.constant_(model.output.bias, 0.0)
+    with torch.no_grad():
+        model.output.bias[:3] = 9.0
+    draw = torch.Generator().manual_seed(0)
+    assert set(generate(model, vocab, "ab", 50, generator=draw)) == {"a", "b"}
+    assert {"<unk>", "<pad>", "<bos>"} <= set(generate(model, vocab, "ab", 50, generator=draw, write_reserved=True))
+
+
+def test_a_vocabulary_of_the_same_size_is_refused_if_it_is_another_one():
+    other = Vocab(list("the cat sat on a tam"))
+    assert len(other) == V
+    model = LanguageModel(VOCAB, 6)
+    generate(model, VOCAB, "the", 1)
+    with pytest.raises(ValueError, match="other ones"):
+        generate(model, other, "the", 1)
+    generate(LanguageModel(V, 6), other, "the", 1)  # it was made for no vocabulary in particular
+
+
+def test_the_settings_make_the_same_kind_of_model():
+    model = LanguageModel(VOCAB, 6, "gru", num_layers=2, embedding_size=3, dropout=0.2, skip=True)
+    again = LanguageModel(**model.settings)
+    assert str(again) == str(model) and again.settings == model.settings
+
+
+def test_a_model_of_words_takes_no_str():
+    vocab = Vocab("a cat sat".split())
+    with pytest.raises(TypeError, match="tokenize"):
+        generate(LanguageModel(vocab, 4), vocab, "a", 1)
+
+
+def test_a_model_of_nan_writes_nothing():
+    model = model_of()
+    torch.nn.init.constant_(model.output.bias, math.nan)
+    with pytest.raises(ValueError, match="NaN: the model has diverged"):
+        generate(model, VOCAB, "the", 3)
+
+
+def test_a_model_without_parameters_writes():
+    class Alphabet(torch.nn.Module):
+        def forward(self, ids, state=None):
+            return 99.0 * torch.nn.functional.one_hot((ids + 1) % V, V), state
+
+    assert generate(Alphabet(), VOCAB, VOCAB.tokens[1:2], 3) == VOCAB.tokens[2:5]
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -246,7 +295,7 @@ def test_a_tiny_temperature_is_greedy_and_does_not_overflow():
         ({"temperature": 0}, "top_k=1"),
         ({"temperature": -1.0}, "above 0"),
         ({"temperature": math.nan}, "above 0"),
-        ({"top_k": V + 1}, f"between 1 and the vocabulary's {V}"),
+        ({"top_k": V}, f"between 1 and the {V - 1} tokens that can be written"),
         ({"top_k": 0}, "between 1"),
         ({"num_tokens": -1}, "at least 0"),
         ({"vocab": Vocab(list("other"))}, "vocabulary 6"),

@@ -5,7 +5,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from d2lrnn import cells
-from d2lrnn.layers import SkipStack, check_batch, check_settings, check_state, recurrent_layer
+from d2lrnn.layers import SkipStack, check_batch, check_numbers, check_settings, check_state, recurrent_layer
+from d2lrnn.runtime import device_of
+from d2lrnn.text import Vocab
 
 ONE_HOT_TOKENS = 256  # with more of them, one-hot vectors cost more than the rest of the model
 
@@ -19,7 +21,7 @@ class LanguageModel(nn.Module):
     (chapter 11). Where the whole text is known, `taggers.Tagger` reads in both.
 
     Args:
-        vocab_size: V.
+        vocab_size: V; or the Vocab itself, and then no other one is taken for it.
         hidden_size: h, the number of hidden units of each layer.
         cell: "rnn" (tanh), "gru" or "lstm".
         num_layers: how many recurrent layers are stacked.
@@ -27,6 +29,10 @@ class LanguageModel(nn.Module):
             one-hot vectors where there are at most 256 tokens, and else learned vectors of length 64.
         dropout: the probability of zeroing a feature while training: before, between and after the layers.
         skip: each layer from the second on adds what it computes to what it reads, x + f(x).
+
+    Attributes:
+        settings: dict of the arguments, from which LanguageModel(**settings) makes a model of the same kind.
+        vocab_digest: that of the Vocab, None if it is not known.
 
     Raises:
         ValueError: an unknown cell, a size below 1, or a dropout outside [0, 1).
@@ -36,11 +42,15 @@ class LanguageModel(nn.Module):
         self, vocab_size, hidden_size, cell="rnn", num_layers=1, embedding_size="auto", dropout=0.0, skip=False
     ):
         super().__init__()
+        self.vocab_digest = None
+        if isinstance(vocab_size, Vocab):
+            vocab_size, self.vocab_digest = len(vocab_size), vocab_size.digest
         if embedding_size == "auto":
             embedding_size = None if vocab_size <= ONE_HOT_TOKENS else 64
         input_size = vocab_size if embedding_size is None else embedding_size
         sizes = dict(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         check_settings(cell, dropout, embedding_size=input_size, **sizes)
+        self.settings = dict(cell=cell, embedding_size=embedding_size, dropout=dropout, skip=skip, **sizes)
         self.vocab_size = vocab_size
         self.embedding = None if embedding_size is None else nn.Embedding(vocab_size, embedding_size)
         if skip:
@@ -105,7 +115,7 @@ class ScratchLanguageModel(nn.Module):
 
 
 @torch.no_grad()
-def generate(model, vocab, prefix, num_tokens, temperature=1.0, top_k=None, generator=None):
+def generate(model, vocab, prefix, num_tokens, temperature=1.0, top_k=None, generator=None, write_reserved=False):
     """Continue a prefix with tokens drawn from the model.
 
     First the state is warmed up: the model reads the prefix and its predictions are
@@ -114,20 +124,24 @@ def generate(model, vocab, prefix, num_tokens, temperature=1.0, top_k=None, gene
     Args:
         model: `logits, state = model(ids, state)`, such as LanguageModel. It is used in evaluation mode.
         vocab: the model's Vocab.
-        prefix: a list of tokens; for a model of characters a string does as well. Not empty.
+        prefix: a list of tokens; for a model of characters a str does as well. Not empty.
         num_tokens: how many tokens to draw, at least 0.
         temperature: above 0; below 1 the likely tokens become likelier, above 1 all become alike.
         top_k: draw among the k likeliest tokens only; 1 always takes the likeliest.
         generator: a CPU torch.Generator.
+        write_reserved: whether `<unk>` and the reserved tokens may be written.
 
     Returns:
         list of num_tokens new tokens, without the prefix: "".join(…) for characters.
 
     Raises:
+        TypeError: the prefix is a str, but the vocabulary is of words.
         ValueError: an empty prefix or one with tokens that are not in the vocabulary, a temperature of 0
-            or below, a top_k below 1 or above the vocabulary, a negative num_tokens, or a
-            vocabulary of another size than the model's.
+            or below, a top_k below 1 or above the vocabulary, a negative num_tokens, a
+            vocabulary that is not the model's, or a model that predicts NaN.
     """
+    if isinstance(prefix, str) and any(len(token) > 1 for token in vocab.counts):
+        raise TypeError("the prefix is a str, but the vocabulary is of words: pass a list of them, tokenize(prefix)")
     prefix = list(prefix)
     if not prefix:
         raise ValueError("the prefix is empty: give at least one token to start from")
@@ -137,16 +151,17 @@ def generate(model, vocab, prefix, num_tokens, temperature=1.0, top_k=None, gene
             f"not in the vocabulary: {', '.join(map(repr, unknown))}. Prepare the prefix as the training text "
             "was (lower case? words instead of characters?)"
         )
-    if getattr(model, "vocab_size", len(vocab)) != len(vocab):
-        raise ValueError(f"the model knows {model.vocab_size} tokens and the vocabulary {len(vocab)}: pass its own one")
+    check_vocab(model, vocab)
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, not {temperature}; for the likeliest token use top_k=1")
-    if top_k is not None and not 1 <= top_k <= len(vocab):
-        raise ValueError(f"top_k must be between 1 and the vocabulary's {len(vocab)} tokens, not {top_k}")
+    banned = 0 if write_reserved else 1 + len(vocab.reserved)  # their ids come first
+    num_choices = len(vocab) - banned
+    if top_k is not None and not 1 <= top_k <= num_choices:
+        raise ValueError(f"top_k must be between 1 and the {num_choices} tokens that can be written, not {top_k}")
     if num_tokens < 0:
         raise ValueError(f"num_tokens must be at least 0, not {num_tokens}")
 
-    device = next(model.parameters()).device
+    device = device_of(model)
     was_training = model.training
     model.eval()
     try:
@@ -154,11 +169,28 @@ def generate(model, vocab, prefix, num_tokens, temperature=1.0, top_k=None, gene
         state = None
         for _ in range(num_tokens):
             logits, state = model(torch.tensor([ids], device=device), state)
-            new.append(_draw(logits[0, -1], temperature, top_k, generator))
+            check_numbers(logits)
+            new.append(banned + _draw(logits[0, -1, banned:], temperature, top_k, generator))
             ids = new[-1:]
     finally:
         model.train(was_training)
     return vocab.to_tokens(new)
+
+
+def check_vocab(model, vocab):
+    """Refuse a vocabulary that is not the model's.
+
+    Args:
+        model: such as LanguageModel. One that knows neither its vocab_size nor its vocab_digest fits every vocabulary.
+        vocab: Vocab.
+
+    Raises:
+        ValueError: the vocabulary has another size, or the model was made for another one of this size.
+    """
+    if getattr(model, "vocab_size", len(vocab)) != len(vocab):
+        raise ValueError(f"the model knows {model.vocab_size} tokens and the vocabulary {len(vocab)}: pass its own one")
+    if getattr(model, "vocab_digest", None) not in (None, vocab.digest):
+        raise ValueError("the vocabulary has as many tokens as the model's, but other ones: pass the model's own")
 
 
 def _draw(logits, temperature, top_k, generator):

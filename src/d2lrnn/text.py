@@ -200,6 +200,7 @@ class Vocab:
     Attributes:
         tokens: list of str; the index is the id.
         counts: Counter of the text's tokens, before rare ones are cut.
+        min_freq, reserved: as given, reserved as a tuple.
 
     Raises:
         TypeError: tokens or reserved is one str, or holds something else than str; min_freq is not an int.
@@ -225,6 +226,7 @@ class Vocab:
                 raise ValueError(f"the reserved token {token!r} occurs in the text: choose another name for it")
         # A text may mark its rare words as <unk> itself; they share id 0.
         frequent = [t for t, count in self.counts.most_common() if count >= min_freq and t != UNKNOWN]
+        self.min_freq, self.reserved = min_freq, tuple(reserved)
         self.tokens = [UNKNOWN, *reserved, *frequent]
         self._ids = {token: i for i, token in enumerate(self.tokens)}
 

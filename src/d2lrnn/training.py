@@ -89,13 +89,14 @@ class Settings:
     def __post_init__(self):
         if self.num_epochs < 1 or not 0 < self.lr < LARGEST_LR:
             raise ValueError(
-                f"num_epochs must be at least 1 and lr above 0 and below {LARGEST_LR:g}, not {self.num_epochs} and {self.lr}"
+                f"num_epochs must be at least 1 and lr above 0 and below {LARGEST_LR:g}, not {self.num_epochs} and "
+                f"{self.lr}"
             )
         for epoch, rate in enumerate(self.rates, start=1):
             if not 0 <= rate < LARGEST_LR:
                 raise ValueError(
-                    f"lr · schedule(epoch) must be at least 0 and below {LARGEST_LR:g}, but in epoch {epoch} it is {rate:.4g}: "
-                    f"schedule({epoch}) is {self.schedule(epoch)}"
+                    f"lr · schedule(epoch) must be at least 0 and below {LARGEST_LR:g}, but in epoch {epoch} it is "
+                    f"{rate:.4g}: schedule({epoch}) is {self.schedule(epoch)}"
                 )
         if not callable(self.optimizer) and self.optimizer not in OPTIMIZERS:
             names = ", ".join(OPTIMIZERS)
@@ -359,9 +360,24 @@ def epochs(model, data, settings):
         model.load_state_dict(best["parameters"])
 
 
-@torch.no_grad()
 def evaluate(model, ids, num_steps=1024):
-    """Perplexity of a text: exp of the mean cross-entropy in nats per token.
+    """Perplexity of a text: exp of the mean cross-entropy in nats per token, of the tokens that `log_probs` scores.
+
+    Args:
+        model, ids, num_steps: see `log_probs`.
+
+    Returns:
+        float.
+
+    Raises:
+        TypeError, ValueError: see `log_probs`.
+    """
+    return perplexity(log_probs(model, ids, num_steps))
+
+
+@torch.no_grad()
+def log_probs(model, ids, num_steps=1024):
+    """Natural logarithms of the probabilities that a language model gives to the tokens of a text.
 
     The text is read from its first token to its last, with the state carried all the way from a zero
     state; every token but the first is scored, given all tokens before it.
@@ -372,23 +388,24 @@ def evaluate(model, ids, num_steps=1024):
         num_steps: how many tokens are read at once; changes memory and speed, not the result.
 
     Returns:
-        float.
+        (N − 1,), nats.
 
     Raises:
+        TypeError: ids are not integers.
         ValueError: fewer than 2 tokens, an id that the model does not know, or predictions that are NaN.
     """
     ids = _checked_text(ids, model).to(device_of(model))
     was_training = model.training
     model.eval()
-    log_probs, state = [], None
+    scores, state = [], None
     try:
         for X, Y in zip(ids[:-1].split(num_steps), ids[1:].split(num_steps), strict=True):
             logits, state = model(X[None], state)
             check_numbers(logits)
-            log_probs.append(-F.cross_entropy(logits[0], Y, reduction="none"))
+            scores.append(-F.cross_entropy(logits[0], Y, reduction="none"))
     finally:
         model.train(was_training)
-    return perplexity(torch.cat(log_probs))
+    return torch.cat(scores)
 
 
 @torch.no_grad()
