@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 POOL = 50  # minibatches
 
@@ -82,9 +83,8 @@ def pad(sequences, pad_id):
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     if lengths.min() == 0:
         raise ValueError(f"sequence {lengths.argmin()} is empty: leave it out")
-    ids = torch.full((len(sequences), int(lengths.max())), pad_id)
-    ids[mask(lengths, ids.shape[1])] = as_ids([i for sequence in sequences for i in sequence])
-    return ids, lengths
+    rows = as_ids([i for sequence in sequences for i in sequence]).split(lengths.tolist())
+    return pad_sequence(rows, batch_first=True, padding_value=pad_id), lengths
 
 
 def mask(lengths, num_steps):
