@@ -10,6 +10,20 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+# `make other-seeds` runs the notebooks with this added to every seed, theirs and the package's.
+SEED_SHIFT = int(os.environ.get("D2LRNN_SEED_SHIFT", "0"))
+
+if SEED_SHIFT:
+    # All of torch's seeds pass here, those that a notebook sets too: so none can be forgotten.
+    _manual_seed = torch.manual_seed
+
+    class _ShiftedGenerator(torch.Generator):
+        def manual_seed(self, seed):
+            return super().manual_seed((seed + SEED_SHIFT) % 2**64)
+
+    torch.Generator = _ShiftedGenerator
+    torch.manual_seed = lambda seed: _manual_seed((seed + SEED_SHIFT) % 2**64)
+
 
 def default_device():
     """The device to train on: a CUDA GPU where there is one, else Apple's MPS, else the CPU.
@@ -41,8 +55,8 @@ def seed_everything(seed=0):
     """
     if not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be an integer from 0 to 2**64 − 1, not {seed!r}")
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
+    random.seed(seed + SEED_SHIFT)
+    np.random.seed((seed + SEED_SHIFT) % 2**32)
     torch.manual_seed(seed)
     return torch.Generator().manual_seed(seed)
 
