@@ -63,8 +63,14 @@ def failures(path, shift, executed=EXECUTED):
     # Imported first, runtime shifts the seeds before anything can be drawn.
     notebook.cells.insert(0, nbformat.v4.new_code_cell("import d2lrnn.runtime"))
     folder = {"metadata": {"path": str(Path(path).parent)}}
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources=folder, allow_errors=True)
-    client.extra_arguments = ["--log-level=ERROR"]
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        resources=folder,
+        allow_errors=True,
+    )
     client.execute(env=os.environ | QUIET | {"D2LRNN_SEED_SHIFT": str(shift)})
     del notebook.cells[0]
     executed.mkdir(parents=True, exist_ok=True)
@@ -89,10 +95,11 @@ def main(arguments, record_path=RECORD, executed=EXECUTED):
         print("every notebook has passed with the code that it has")
         return 0
     runs = [(path, shift) for path in paths for shift in SHIFTS]
+    arguments = *zip(*runs, strict=True), repeat(executed)
     codes = {path: code_hash(path) for path in paths}  # of what runs, should someone save a notebook meanwhile
     failed = []
     with ProcessPoolExecutor(max_workers=2) as pool:
-        for (path, shift), found in zip(runs, pool.map(failures, *zip(*runs), repeat(executed)), strict=True):
+        for (path, shift), found in zip(runs, pool.map(failures, *arguments), strict=True):
             print("\n".join(found) or f"{path}, seeds + {shift}: holds", flush=True)
             failed += [path] * len(found)
             if shift == SHIFTS[-1]:

@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DECIMAL = re.compile(r"(?<![\w.])(\d+\.\d+)(?![\w]|\.\d)((?:\s*(?:,|–|and|to|or)\s*\d+(?:\.\d+)?)*\s*%)?")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w]|\.\d)")
 # What states no result: code, displayed formulas, addresses, numbers of exercises.
-NO_STATEMENT = re.compile(r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|(?<=\])\([^)\s]*\)|\b(?:exercise|solution)s? \d+\.\d+", re.S | re.I)
+NO_STATEMENT = re.compile(
+    r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|(?<=\])\([^)\s]*\)|\b(?:exercise|solution)s? \d+\.\d+", re.S | re.I
+)
 
 
 def source(cell):
