@@ -21,8 +21,11 @@ if SEED_SHIFT:
         def manual_seed(self, seed):
             return super().manual_seed((seed + SEED_SHIFT) % 2**64)
 
+    def _shifted_manual_seed(seed):
+        return _manual_seed((seed + SEED_SHIFT) % 2**64)
+
     torch.Generator = _ShiftedGenerator
-    torch.manual_seed = lambda seed: _manual_seed((seed + SEED_SHIFT) % 2**64)
+    torch.manual_seed = _shifted_manual_seed
 
 
 def default_device():

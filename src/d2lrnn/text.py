@@ -19,18 +19,11 @@ INVISIBLE = re.compile("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060\u2066-\u206
 SPACES = re.compile(r"[\s\u200b\ufeff]+")
 QUOTES = str.maketrans(dict.fromkeys("‘’‚‛‹›ʼ", "'") | dict.fromkeys("“”„‟«»", '"'))
 JOINERS = "\u200c\u200d"
+ELIDED = re.compile(r"aujourd'hui$|[^']+'?", re.IGNORECASE)
 # Where a sentence is written from tokens: no space before the one, none after the other.
-CLOSING = set(",.…)]}?!;:%،؛؟।、。，！？；：）")
-OPENING = set("([{¿¡（")
-CURRENCY = set("$£€¥")  # they open a number
-# Where a space is missing between two words: after a comma or an ellipsis, and around a dash.
-MISSING_SPACE = re.compile(r"(?<=[,;…،؛؟।、。，！？；：])(?=[^\W\d_])|(?<=\.\.\.)(?=[^\W\d_])|(?<=—)(?=\S)|(?<=\S)(?=—)")
-ELIDED = re.compile(r"(?!aujourd'hui)[^\W\d_]+'(?=[^\W_])", re.IGNORECASE)
-HYPHENATED = re.compile(r"[^\W_][^!-,./:-@\[-`{-~-]*-(?=[^\W_])")
-# Letters of scripts that are written without spaces: Chinese, Japanese, Thai, Lao, Burmese and Khmer.
-UNSPACED = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
-UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
-SPACED_OUT = re.compile(f"(?<=[{UNSPACED}]) (?=[{UNSPACED}])")
+CLOSING = set(",.…)]}?!;:،؟؛।、。，！？；：）")
+OPENING = set("([{¿¡$£（")
+
 
 def tokenize(text, level="word"):
     """Split a text into tokens.
@@ -66,9 +59,7 @@ def normalize(text, lower=True):
     """Write the same sentence always with the same characters.
 
     Unicode's composed form NFC (é is one character, not e and an accent); every kind of space becomes one plain
-    space; curly apostrophes become ', curly and French quotes ", two or more hyphens —; marks that nobody sees are
-    dropped. The Turkish İ becomes i. Ligatures (ﬁ) and full-width forms (Ａ, ，) stay: NFKC would replace them, and
-    with them ², ½ and … as well.
+    space; curly apostrophes become ', curly and French quotes "; marks that nobody sees are dropped.
 
     Args:
         text: a str.
@@ -82,10 +73,9 @@ def normalize(text, lower=True):
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, not {type(text).__name__}")
-    text = unicodedata.normalize("NFC", INVISIBLE.sub("", text))
-    if lower:  # Python's own lower-case İ is i with a second dot above
-        text = unicodedata.normalize("NFC", text.replace("İ", "i").lower())
-    return re.sub("--+", "—", SPACES.sub(" ", text.translate(QUOTES)).strip())
+    text = INVISIBLE.sub("", text)
+    text = unicodedata.normalize("NFC", text.lower() if lower else text)
+    return SPACES.sub(" ", text.translate(QUOTES)).strip()
 
 
 @dataclass(frozen=True)
@@ -93,20 +83,14 @@ class Tokenizer:
     """Splits sentences of one language into tokens, and joins tokens to sentences.
 
     `tokenizer(sentence)` normalizes a sentence and gives its tokens, a list of str; it raises what `normalize` and
-    `tokenize` raise. Signs are cut off at both ends of a word, and a hyphen inside is a token of its own: "est-ce" is
-    three. With any other sign inside, what is written in one piece stays one token (10:30, 3,5, e.g, a.b@c.org,
-    and/or), as does a hyphen at one end (Zwei- und vierbeinige). A hyphen that stands alone is a dash, –. Marks that
-    Unicode cannot compose stay with their letters (हिन्दी is one word). Chinese, Japanese and Thai are written without
-    spaces: use level "char".
+    `tokenize` raise. Marks that Unicode cannot compose stay with their letters (हिन्दी is one word). Chinese, Japanese
+    and Thai are written without spaces: use level "char".
 
     Args:
-        level: "word" or "char".
+        level: "word" or "char", as in `tokenize`.
         lower: lower-case the sentences.
         elision: cut words after their apostrophes, as French spells an article before a vowel ("l'", "homme"). Without
             it words keep them (English "don't"). "aujourd'hui" is one word either way.
-
-    Attributes:
-        settings: dict of the arguments, from which Tokenizer(**settings) makes the same again.
 
     Raises:
         ValueError: an unknown level, or elision at the level of characters.
@@ -122,51 +106,21 @@ class Tokenizer:
         if self.elision and self.level == "char":
             raise ValueError('elision cuts words: with level="char" leave it out')
 
-    @property
-    def settings(self):
-        return asdict(self)
-
     def __call__(self, sentence):
         text = normalize(sentence, self.lower)
-        if not text:
-            raise ValueError("the sentence has no tokens: it is empty or only spaces")
+        tokens = tokenize(text, self.level)
         if self.level == "char":
-            return list(text)
-        tokens, is_open = [], {"'": False, '"': False}
-        for piece in MISSING_SPACE.sub(" ", text).split():
-            tokens += self._split(piece, is_open)
-        return tokens
-
-    def _split(self, piece, is_open):
-        """The tokens of a piece without spaces; is_open says which quotes are open, and is updated."""
-        opening, closing = [], []
-        while piece and (piece[0] in OPENING or _opens_number(piece) or is_open.get(piece[0]) is False):
-            if piece[0] in is_open:
-                is_open[piece[0]] = True
-            opening.append(piece[0])
-            piece = piece[1:]
-        while piece and (piece[-1] in CLOSING or is_open.get(piece[-1])):
-            if piece[-1] in is_open:
-                is_open[piece[-1]] = False
-            closing.append(piece[-1])
-            piece = piece[:-1]
-        if piece in is_open:
-            is_open[piece] = not is_open[piece]
-        return [*opening, *self._split_word(piece), *reversed(closing)]
-
-    def _split_word(self, word):
-        if self.elision and (elided := ELIDED.match(word)):
-            return [elided[0], *self._split_word(word[elided.end() :])]
-        if not SIGN_INSIDE.search(word) and (part := HYPHENATED.match(word)):
-            return [*self._split_word(part[0][:-1]), "-", *self._split_word(word[part.end() :])]
-        if word == "-":
-            return ["–"]
-        return [word] if word else []
+            return tokens
+        if any(map(_is_mark, text)):
+            tokens = [word for part in text.split() for word in _with_marks(tokenize(part))]
+        if not self.elision:
+            return tokens
+        return [part for token in tokens for part in (ELIDED.findall(token) if token[0].isalnum() else [token])]
 
     def join(self, tokens):
         """Write tokens as a readable sentence, the way back.
 
-        Punctuation closes up as usual; with elision there is no space after "l'", and one before ? ! ; : and %, as
+        Punctuation closes up as usual; with elision there is no space after "l'", and one before ? ! ; and :, as
         French wants it. Of a sentence's own tokens the result has the same tokens again.
 
         Args:
@@ -181,22 +135,34 @@ class Tokenizer:
         tokens = _list_of_str(tokens, "tokens")
         if self.level == "char":
             return "".join(tokens)
-        closing = CLOSING - set("?!;:%") if self.elision else CLOSING
-        text, is_open, before = "", {"'": False, '"': False}, None
-        for token in tokens:
-            closes = token in closing or token == "-" or is_open.get(token)
-            opens = (
-                before in OPENING
-                or before == "-"
-                or is_open.get(before)
-                or _opens_number((before or "") + token)
-                or (self.elision and ELIDED.fullmatch(before + token, ) is not None)
-            )
-            text += token if before is None or closes or opens else f" {token}"
-            if token in is_open:
-                is_open[token] = not is_open[token]
-            before = token
+        closing = CLOSING - set("?!;:") if self.elision else CLOSING
+        text, open_quote, close_up = "", False, True
+        for i, token in enumerate(tokens):
+            closes = token in closing or (token == '"' and open_quote)
+            hyphen = token == "-" and 0 < i < len(tokens) - 1
+            text += token if closes or close_up or hyphen else f" {token}"
+            if token == '"':
+                open_quote = not open_quote
+            elided = self.elision and len(token) > 1 and token.endswith("'")
+            close_up = token in OPENING or hyphen or elided or (token == '"' and open_quote)
         return text
+
+
+def _is_mark(character):
+    """Whether a character belongs to the one before it, as an accent that cannot be composed."""
+    return unicodedata.category(character).startswith("M") or character in JOINERS
+
+
+def _with_marks(tokens):
+    """Put marks back to their letters; tokens are those of a text without spaces."""
+    words = []
+    for token in tokens:
+        inside_a_word = words and _is_mark(words[-1][-1]) and words[-1][0].isalnum() and token[0].isalnum()
+        if words and (_is_mark(token[0]) or inside_a_word):
+            words[-1] += token
+        else:
+            words.append(token)
+    return words
 
 
 def keep_letters(text):
