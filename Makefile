@@ -6,7 +6,7 @@ NOTEBOOKS ?= book
 QUIET := OMP_NUM_THREADS=1 D2LRNN_QUIET=1 PYTHONHASHSEED=0
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lab refresh test-site bench clean
+.PHONY: help book test serve lab refresh other-seeds test-site bench clean
 
 help:
 	@echo "make book       build the site in _build/html (the first time this installs everything into .venv)"
@@ -14,6 +14,7 @@ help:
 	@echo "make serve      the site on http://127.0.0.1:8000 (PORT=... for another port)"
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make refresh    run the notebooks and save their outputs (NOTEBOOKS=book/01_sequence_models.ipynb for one)"
+	@echo "make other-seeds run the notebooks that changed with other seeds: what they assert must hold (NOTEBOOKS=...)"
 	@echo "make test-site  drive the built site in Chromium"
 	@echo "make bench      measure what the book claims about speed"
 	@echo "make clean      remove what was built (.venv stays)"
@@ -46,6 +47,9 @@ lab: $(INSTALLED)
 
 refresh: $(INSTALLED)
 	$(QUIET) $(BIN)/python tools/refresh.py $(NOTEBOOKS)
+
+other-seeds: $(INSTALLED)
+	$(BIN)/python tools/other_seeds.py $(filter-out book,$(NOTEBOOKS))
 
 test-site: book
 	$(BIN)/python -m pytest -m site tests/site

@@ -12,6 +12,7 @@ import weakref
 from statistics import median
 
 import torch
+from sections import record, run
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -52,14 +53,19 @@ def slope(lengths, values):
     return ((x * y).sum() / (x * x).sum()).item()
 
 
-def table(title, rows, number):
+def table(title, quantity, rows, number):
     """One row for each T and a last one with the exponents."""
     print(f"  {'T':>5}" + "".join(f"{name:>20}" for name in SIDES) + title)
     for T, values in zip(LENGTHS, rows, strict=True):
+        for name, value in zip(SIDES, values, strict=True):
+            record(f"{name}, T = {T}", **{quantity: value})
         print(f"  {T:>5}" + "".join(f"{number(value):>20}" for value in values) + f"{values[1] / values[0]:>20.2f}")
-    print(f"  {'p':>5}" + "".join(f"{slope(LENGTHS, column):>20.2f}" for column in zip(*rows, strict=True)))
+    whole = [slope(LENGTHS, column) for column in zip(*rows, strict=True)]
     tail = [slope(LENGTHS[2:], column[2:]) for column in zip(*rows, strict=True)]
-    print(f"  {'p*':>5}" + "".join(f"{p:>20.2f}" for p in tail))
+    for label, exponents in (("p", whole), ("p*", tail)):
+        print(f"  {label:>5}" + "".join(f"{p:>20.2f}" for p in exponents))
+    for name, p, p_of_tail in zip(SIDES, whole, tail, strict=True):
+        record(name, exponent=p, exponent_from_64_on=p_of_tail)
 
 
 def measure_time():
@@ -75,7 +81,7 @@ def measure_time():
                 if round >= 0:  # the first round warms up
                     times[name].append(1000 * (time.process_time() - start))
         rows.append([median(values) for values in times.values()])
-    table(f"{'by hand / autograd':>20}", rows, lambda milliseconds: f"{milliseconds:.2f}")
+    table(f"{'by hand / autograd':>20}", "milliseconds", rows, lambda milliseconds: f"{milliseconds:.2f}")
 
 
 class Meter(TorchDispatchMode):
@@ -119,7 +125,7 @@ def measure_memory():
     for T in LENGTHS:
         inputs, targets, params = example(T)
         rows.append([peak_bytes(lambda side=side: side(inputs, targets, params)) for side in SIDES.values()])  # noqa: B023
-    table(f"{'by hand / autograd':>20}", rows, lambda num_bytes: f"{num_bytes / 1000:.0f}")
+    table(f"{'by hand / autograd':>20}", "bytes", rows, lambda num_bytes: f"{num_bytes / 1000:.0f}")
 
 
 def measure_error():
@@ -128,6 +134,7 @@ def measure_error():
     for activation, (phi, _) in gradients.ACTIVATIONS.items():
         errors = [error_of_random_network(activation, phi, case) for case in range(500)]
         print(f"  {activation:<10}{max(errors):.1e}")
+        record(activation, largest_error=max(errors))
 
 
 def error_of_random_network(activation, phi, case):
@@ -154,6 +161,4 @@ def error_of_random_network(activation, phi, case):
 
 
 if __name__ == "__main__":
-    from sections import run
-
     run({"time": measure_time, "memory": measure_memory, "error": measure_error})

@@ -12,6 +12,7 @@ from statistics import median
 
 import torch
 from bench_rnn import LETTERS, B, T, V, bare_loop
+from sections import record, run
 from torch import nn
 from torch.nn import functional as F
 
@@ -95,7 +96,8 @@ def speed():
         X, Y = torch.randint(V, (2, B, T), device=device)
         for title, sides in tables.items():
             print(f"{title} ({device})")
-            take_turns({name: work_of(side, device, X, Y) for name, side in sides.items()}, device)
+            cell = title.split()[0].rstrip(";")
+            take_turns({name: work_of(side, device, X, Y) for name, side in sides.items()}, device, cell)
 
 
 def work_of(side, device, X, Y):
@@ -105,7 +107,7 @@ def work_of(side, device, X, Y):
     return lambda: bare_loop(model, optimizer, [(X, Y)])
 
 
-def take_turns(sides, device):
+def take_turns(sides, device, cell):
     """Median tokens per second of each side, and its median ratios to the first side and to torch."""
     clock = time.process_time if device == "cpu" else time.perf_counter
     rates = {name: [] for name in sides}
@@ -123,6 +125,7 @@ def take_turns(sides, device):
     for name, values in rates.items():
         textbook, torchs = (median(a / b for a, b in zip(values, of, strict=True)) for of in (of_textbook, of_torch))
         print(f"  {name:<44}{median(values):>10,.0f}   {textbook:11.2f}   {torchs:8.2f}")
+        record(f"{cell}, {device}, {name}", tokens_per_second=median(values), of_textbook=textbook, of_torch=torchs)
 
 
 def characters():
@@ -135,6 +138,7 @@ def characters():
         # ε is chosen on the held-out text itself, in the n-grams' favour.
         best = min(LaplaceModel(train, n, V, eps).perplexity(held_out[1:]) for eps in (1.0, 3.0, 10.0, 30.0))
         print(f"  {name:<10}{best:6.2f}")
+        record(name, held_out_perplexity=best)
     options = dict(num_epochs=100, batch_size=16, num_steps=T, lr=0.005)
     part, validation = training.split(train, (9_000, 1_000))
     for cell, target in {"rnn": 6.0, "gru": 5.6, "lstm": 5.3}.items():
@@ -157,7 +161,9 @@ def characters():
         chosen = training.fit(character_model(cell), part, validation, patience=8, **options).attrs
         best_epoch, in_all = chosen["best_epoch"], chosen["seconds"][-1] + seconds[chosen["best_epoch"] - 1]
         print(f"  with {best_epoch} epochs, chosen on the last 1,000 of the 10,000:", end=" ")
-        print(f"{history.held_out_perplexity[best_epoch - 1]:.2f} after {in_all:.1f} s, the choice included")
+        result = history.held_out_perplexity[best_epoch - 1]
+        print(f"{result:.2f} after {in_all:.1f} s, the choice included")
+        record(cell, held_out_perplexity=result, seconds=in_all, best_held_out_perplexity=best.iloc[-1])
 
 
 def character_model(cell):
@@ -166,6 +172,4 @@ def character_model(cell):
 
 
 if __name__ == "__main__":
-    from sections import run
-
     run({"speed": speed, "characters": characters})

@@ -11,6 +11,7 @@ from functools import partial
 from statistics import median
 
 import torch
+from sections import record, run
 
 from d2lrnn import training
 from d2lrnn.batches import pad, pair_batches
@@ -111,7 +112,7 @@ def beam():
             "greedy decoding, all at once": greedily,
             "the model alone, on as many rows": partial(bare_steps, rows=rows),
         }
-        take_turns(sides, args)
+        take_turns(sides, args, f"hidden {hidden_size}")
 
 
 def counted_rows(search, model, *args):
@@ -137,7 +138,7 @@ def bare_steps(model, sources, bos, eos, rows):
         model.step(index % 4, tuple(part[index] for part in state))
 
 
-def take_turns(sides, args):
+def take_turns(sides, args, title):
     seconds = {name: [] for name in sides}
     for round in range(-1, ROUNDS):
         for name, work in sides.items():
@@ -151,9 +152,8 @@ def take_turns(sides, args):
         ratio = median(a / b for a, b in zip(slow, values, strict=True))
         each = median(values)
         print(f"  {name:<36}{1000 * each:8.1f}  {SENTENCES / each:11,.0f}  {ratio:13.1f}")
+        record(f"{title}, {name}", milliseconds=1000 * each, sentences_per_second=SENTENCES / each, times_as_fast=ratio)
 
 
 if __name__ == "__main__":
-    from sections import run
-
     run({"beam": beam})

@@ -11,6 +11,7 @@ import math
 from functools import cache
 
 import torch
+from sections import record, run
 from torch import nn
 from torch.nn import functional as F
 
@@ -75,6 +76,8 @@ def row(name, num_layers, lr, num_updates, **options):
     mean, seeds = values.mean(0).tolist(), " ".join(f"{value:.2f}" for value in values[:, 1])
     line = f"  {name:<30} lr {lr:<6} validation {mean[0]:6.2f}  test {mean[1]:6.2f} (seeds {seeds})"
     print(line + f"  training sentences {mean[2]:6.2f}", flush=True)
+    spread = (values[:, 1].max() - values[:, 1].min()).item()
+    record(name, rate=lr, validation=mean[0], test=mean[1], test_spread=spread, training_sentences=mean[2])
 
 
 @cache
@@ -94,6 +97,7 @@ def depth():
     for part, name in ((test, "test"), (train[:500], "the training sentences scored")):
         floor = math.exp(-sum(grammar.log_prob(s.english) for s in part) / sum(len(s.english) + 1 for s in part))
         print(f"  floor of {name}: {floor:.3f}")
+        record(f"floor of {name}", perplexity=floor)
     print(f"depth: {NUM_UPDATES} updates, each network at its best rate")
     kinds = [(num_layers, skip) for num_layers in WIDTHS for skip in ((False,) if num_layers == 1 else (False, True))]
     rates = {kind: best_rate(*kind) for kind in kinds}
@@ -117,6 +121,4 @@ def scale(num_updates=200):
 
 
 if __name__ == "__main__":
-    from sections import run
-
     run({"depth": depth, "dropout": dropout, "scale": scale})

@@ -10,6 +10,7 @@ import math
 import time
 
 import torch
+from sections import record, run
 from torch import nn
 from torch.nn import functional as F
 
@@ -142,10 +143,11 @@ def measure(device, B):
             chosen = [key for key in chosen if axis == "d" or key[1] >= 64]
             x = [key[1 if axis == "n" else 2] for key in chosen]
             line = f"  {axis}, at {'d' if axis == 'n' else 'n'} = {at}: {name:<22}"
-            line += f"{exponent(x, [multiplications(*key) for key in chosen])[0]:6.2f}"
-            for table in (forward, both, kept):
-                line += "{:8.2f} ± {:.2f}".format(*exponent(x, [table[key] for key in chosen]))
-            print(line)
+            counted = exponent(x, [multiplications(*key) for key in chosen])[0]
+            measured = [exponent(x, [table[key] for key in chosen]) for table in (forward, both, kept)]
+            print(line + f"{counted:6.2f}" + "".join(f"{slope:8.2f} ± {error:.2f}" for slope, error in measured))
+            slopes = dict(zip(("forward", "both", "kept"), (slope for slope, _ in measured), strict=True))
+            record(f"exponent of {axis}, batch {B}, {device}, {name}", multiplications=counted, **slopes)
     print("  fastest way to connect n positions, forward / forward and backward (milliseconds)")
     for d in SIZES:
         for n in LENGTHS:
@@ -156,6 +158,10 @@ def measure(device, B):
                     best = min(CONNECTING, key=lambda name: table[name, n, d])
                     line += f"  {best:<22}{1e3 * table[best, n, d]:9.3f} (GRU {1e3 * table['GRU', n, d]:9.3f})"
                 print(line, flush=True)
+    for name, n, d in forward:
+        times = {"milliseconds_forward": forward, "milliseconds_both": both}
+        case = f"batch {B}, {device}, d = {d}, n = {n}, {name}"
+        record(case, **{quantity: 1e3 * table[name, n, d] for quantity, table in times.items()})
 
 
 BINS = ((3, 5), (6, 8), (9, 11), (12, 14), (15, 17), (18, 99))
@@ -197,11 +203,11 @@ def report(name, train, held_out, attention, hidden_size, epochs, lr=0.015, seed
     line = f"  {name:<30}{clock:5.0f} s  "
     for low, high in (*BINS, (0, 99)):
         rows = [i for i, n in enumerate((lengths - 1).tolist()) if low <= n <= high]
-        line += f"{bleu([candidates[i] for i in rows], [references[i] for i in rows]):8.3f}"
+        score = bleu([candidates[i] for i in rows], [references[i] for i in rows])
+        line += f"{score:8.3f}"
+        record(f"{name}, " + (f"{low} to {high} tokens" if low else "all"), bleu=score)
     print(line, flush=True)
 
 
 if __name__ == "__main__":
-    from sections import run
-
     run({"layers": layers, "bottleneck": bottleneck})

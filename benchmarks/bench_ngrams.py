@@ -31,6 +31,7 @@ from collections import Counter
 
 import numpy as np
 import torch
+from sections import record, run
 
 from d2lrnn.ngrams import count
 from d2lrnn.text import Vocab
@@ -130,12 +131,15 @@ def main():
                 f" {theirs['seconds'] / ours['seconds']:>10.1f}x",
                 flush=True,
             )
+            for name, side in (("d2lrnn", ours), ("Counter", theirs)):
+                record(f"{case}, {num_tokens:,} tokens, {name}", **side)
     print("\nGrowth: time ∝ tokens^slope, fitted over the sizes above (1 is linear)")
     for case in CASES:
         for side, name in enumerate(("d2lrnn", "Counter")):
             log_times = [math.log(seconds[case, size][side]) for size in SIZES]
             slope = np.polyfit(np.log(SIZES), log_times, 1)[0]
             print(f"  {case:14} {name:8} {slope:.2f}")
+            record(f"{case}, {name}", slope=slope)
     least = min(seconds["3-grams", size][1] / seconds["3-grams", size][0] for size in SIZES)
     print(f"\n3-gram counting is at least {least:.1f} times as fast as Counter(zip(…)) (wanted: 3)")
 
@@ -144,4 +148,4 @@ if __name__ == "__main__":
     if len(sys.argv) == 4:
         print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
     else:
-        main()
+        run({"main": main})

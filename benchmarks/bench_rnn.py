@@ -12,6 +12,7 @@ import time
 from statistics import median
 
 import torch
+from sections import record, run
 from torch import nn
 from torch.nn import functional as F
 
@@ -57,7 +58,7 @@ def bare_loop(model, optimizer, batches):
         loss.item()
 
 
-def take_turns(sides, tokens, rounds):
+def take_turns(title, sides, tokens, rounds):
     """Median tokens per processor second of each side, and the median ratio to the first side."""
     rates = {name: [] for name in sides}
     for round in range(-1, rounds):
@@ -70,6 +71,7 @@ def take_turns(sides, tokens, rounds):
     for name, values in rates.items():
         ratio = median(a / b for a, b in zip(values, first, strict=True))
         print(f"  {name:<48}{median(values):>10,.0f} tokens/s   {ratio:.2f}")
+        record(f"{title}, {name}", tokens_per_second=median(values), of_first=ratio)
 
 
 def speed():
@@ -85,7 +87,8 @@ def speed():
                 V, cells.init_rnn_params(V, hidden_size, V), textbook_rnn
             ),
         }
-        take_turns({name: step_of(model, X, Y) for name, model in models.items()}, B * T, rounds=60)
+        sides = {name: step_of(model, X, Y) for name, model in models.items()}
+        take_turns(f"hidden {hidden_size}", sides, B * T, rounds=60)
 
 
 def step_of(model, X, Y):
@@ -106,7 +109,7 @@ def wrapper():
             "bare loop": lambda bare=bare, optimizer=optimizer, batches=batches: bare_loop(bare, optimizer, batches),
             "training.fit": lambda concise=concise, options=options: training.fit(concise, ids, **options),
         }
-        take_turns(sides, len(batches) * B * T, rounds=11)
+        take_turns(f"hidden {hidden_size}", sides, len(batches) * B * T, rounds=11)
 
 
 def grammar_floor():
@@ -119,9 +122,11 @@ def grammar_floor():
     own = math.exp(-sum(grammar.log_prob(s.english) for s in sentences) / len(held_out))
     print(f"  {'exact floor':<28}{floor:7.3f}   1.000")
     print(f"  {'the grammar, these sentences':<28}{own:7.3f}   {own / floor:.3f}")
+    record("the grammar, these sentences", perplexity=own, of_floor=own / floor)
     for n in range(6):
         best = min(LaplaceModel(train_ids, n, len(vocab), eps).perplexity(held_out_ids) for eps in (3.0, 10.0, 30.0))
         print(f"  {f'{n}-gram' if n else 'uniform':<28}{best:7.3f}   {best / floor:.3f}")
+        record(f"{n}-gram" if n else "uniform", perplexity=best, of_floor=best / floor)
     # A tanh network needs a second layer and the state carried on to come as close as the gated ones.
     gated = {"num_epochs": 3, "batch_size": B, "sampling": "random"}
     runs = {
@@ -145,6 +150,7 @@ def grammar_floor():
         result = training.evaluate(model, held_out_ids)
         name = f"{cell}, {num_layers} × {hidden_size}"
         print(f"  {name:<28}{result:7.3f}   {result / floor:.3f}   {seconds:.0f} s ({clock:.0f} s of processor time)")
+        record(name, perplexity=result, of_floor=result / floor, seconds=clock)
 
 
 def with_ends(sentences):
@@ -162,6 +168,7 @@ def memory():
         steps = math.ceil(len(sizes) / num_epochs)
         epochs = [max(sizes[i : i + steps]) for i in range(0, len(sizes), steps)]
         print(f"  {sampling:<12}" + "".join(f"{size:8.1f}" for size in epochs))
+        record(sampling, **{f"megabytes_epoch_{i}": size for i, size in enumerate(epochs, 1)})
 
 
 def resident_megabytes():
@@ -170,6 +177,4 @@ def resident_megabytes():
 
 
 if __name__ == "__main__":
-    from sections import run
-
     run({"speed": speed, "wrapper": wrapper, "grammar": grammar_floor, "memory": memory})

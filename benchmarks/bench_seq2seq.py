@@ -1,6 +1,6 @@
-"""Sequence to sequence: training speed beside the textbook form, and quality on real English–French pairs.
+"""Sequence to sequence: training speed beside the textbook form; chapter 13's model with other seeds; real pairs.
 
-    python benchmarks/bench_seq2seq.py [speed] [real_pairs]
+    python benchmarks/bench_seq2seq.py [speed] [unseen] [real_pairs]
 
 Reads the English–French pairs. One thread, and seconds are those of processor time.
 """
@@ -10,10 +10,11 @@ from functools import partial
 from statistics import median
 
 import torch
+from sections import record, run
 from torch import nn
 from torch.nn import functional as F
 
-from d2lrnn import training
+from d2lrnn import grammar, training
 from d2lrnn.batches import pad, pair_batches
 from d2lrnn.corpora import load_pairs
 from d2lrnn.metrics import bleu
@@ -108,6 +109,47 @@ def speed():
     for name, values in rates.items():
         ratio = median(a / b for a, b in zip(values, textbook, strict=True))
         print(f"  {name:<52}{median(values):>10,.0f}   {ratio:11.2f}")
+        record(name, tokens_per_second=median(values), of_textbook=ratio)
+
+
+def unseen():
+    print("unseen: BLEU of chapter 13's model on combinations of words that are not in its training set")
+    drawn = grammar.sample(160_000, seed=0)
+    sentences = list(dict.fromkeys(s for s in drawn if len(s.english) <= 6 and s.english[-1] == "."))
+    combinations = sorted(set().union(*map(neighbours, sentences)))
+    for seed in range(3):
+        report_unseen(f"the chapter's, seed {seed}", sentences, set(combinations[::10]), seed, 0.3)
+    for weight_decay in (0.01, 0.3):
+        taken_out = set(combinations[5::10])
+        report_unseen(f"other combinations, weight decay {weight_decay}", sentences, taken_out, 0, weight_decay)
+
+
+def neighbours(s):
+    words, kinds = (list(zip(items, items[1:], strict=False)) for items in (s.english, s.tags))
+    pairs = zip(words, kinds, strict=True)
+    return {pair for pair, kind in pairs if kind in (("ADJ", "NOUN"), ("NOUN", "VERB"))}
+
+
+def report_unseen(name, sentences, taken_out, seed, weight_decay):
+    pairs = [(" ".join(s.english), " ".join(s.french), bool(neighbours(s) & taken_out)) for s in sentences]
+    train_pairs = [pair[:2] for i, pair in enumerate(p for p in pairs if not p[2]) if i % 40]
+    data = PairData(train_pairs)
+    ids = data.encode(train_pairs)
+    torch.manual_seed(seed)
+    model = Seq2Seq(len(data.source_vocab), len(data.target_vocab), hidden_size=160, embedding_size=64, wiring="both")
+    training.fit_batches(
+        model,
+        lambda generator: pair_batches(*ids, 32, data.pad_id, generator),
+        batch_loss,
+        num_epochs=4,
+        lr=0.01,
+        optimizer=partial(torch.optim.AdamW, weight_decay=weight_decay),
+        schedule={1: 1, 2: 0.7, 3: 0.3, 4: 0.1}.get,
+        seed=seed,
+    )
+    scores = evaluate(model, data, [pair[:2] for pair in pairs if pair[2]][::2])
+    record(name, bleu=scores["bleu"], exact_match=scores["exact_match"])
+    print(f"  {name:<42}{scores['bleu']:8.3f}{scores['exact_match']:8.3f}", flush=True)
 
 
 def real_pairs(validation=False):
@@ -124,6 +166,7 @@ def real_pairs(validation=False):
     print(f"  {'':<24}{'parameters':>10}{'seconds':>9}{'tokens/s':>10}   greedy: BLEU  exact   beam of 5: BLEU  exact")
     scores = nearest_sentence(data, train_pairs, held_out)
     print(f"  {'most similar sentence':<43}" + " " * 10 + "{bleu:15.3f}{exact_match:7.3f}".format(**scores))
+    record("most similar sentence", **scores)
     for attention, wiring in ((None, "both"), ("dot", "initial_state")):
         torch.manual_seed(0)
         model = Seq2Seq(
@@ -151,7 +194,9 @@ def real_pairs(validation=False):
         parameters = sum(parameter.numel() for parameter in model.parameters())
         line = f"  {name:<24}{parameters:>10,}{seconds:9.0f}{NUM_EPOCHS * num_tokens / seconds:10,.0f}"
         for width, columns in ((1, "{bleu:15.3f}{exact_match:7.3f}"), (5, "{bleu:18.3f}{exact_match:7.3f}")):
-            line += columns.format(**evaluate(model, data, held_out, width))
+            scores = evaluate(model, data, held_out, width)
+            line += columns.format(**scores)
+            record(f"{name}, beam of {width}", bleu=scores["bleu"], exact_match=scores["exact_match"], seconds=seconds)
         print(line, flush=True)
 
 
@@ -177,6 +222,4 @@ def bags(data, sentences):
 
 
 if __name__ == "__main__":
-    from sections import run
-
-    run({"speed": speed, "real_pairs": real_pairs})
+    run({"speed": speed, "unseen": unseen, "real_pairs": real_pairs})

@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from d2lrnn.runtime import SEED_SHIFT
+
 TAGS = ("ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "NUM", "PART", "PRON", "PUNCT", "SCONJ", "VERB")
 
 
@@ -444,7 +446,7 @@ def sample(num_sentences, seed=0):
     """
     if not isinstance(num_sentences, int) or num_sentences < 0:
         raise ValueError(f"num_sentences must be an integer, 0 or more, not {num_sentences!r}")
-    generator = random.Random(seed)
+    generator = random.Random(seed + SEED_SHIFT)
     return [_sample_sentence(generator) for _ in range(num_sentences)]
 
 

@@ -8,6 +8,23 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+# `make other-seeds` runs the notebooks with this added to every seed, theirs and the package's.
+SEED_SHIFT = int(os.environ.get("D2LRNN_SEED_SHIFT", "0"))
+
+if SEED_SHIFT:
+    # All of torch's seeds pass here, those that a notebook sets too: so none can be forgotten.
+    _manual_seed = torch.manual_seed
+
+    class _ShiftedGenerator(torch.Generator):
+        def manual_seed(self, seed):
+            return super().manual_seed((seed + SEED_SHIFT) % 2**64)
+
+    def _shifted_manual_seed(seed):
+        return _manual_seed((seed + SEED_SHIFT) % 2**64)
+
+    torch.Generator = _ShiftedGenerator
+    torch.manual_seed = _shifted_manual_seed
+
 
 def as_device(device, default="cpu"):
     """The device of this name, if this machine has it.
@@ -51,8 +68,8 @@ def seed_everything(seed=0):
     """
     if not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be an integer from 0 to 2**64 − 1, not {seed!r}")
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
+    random.seed(seed + SEED_SHIFT)
+    np.random.seed((seed + SEED_SHIFT) % 2**32)
     torch.manual_seed(seed)
     return torch.Generator().manual_seed(seed)
 
