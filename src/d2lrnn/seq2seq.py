@@ -198,7 +198,9 @@ class Seq2Seq(nn.Module):
         )
         if target_vocab_size < 1:
             raise ValueError(f"target_vocab_size must be at least 1, not {target_vocab_size}")
-        self.encoder = Encoder(source_vocab_size, hidden_size, cell, num_layers, bidirectional, embedding_size, dropout)
+        self.encoder = Encoder(
+            source_vocab_size, hidden_size, cell, num_layers, bidirectional, embedding_size, dropout
+        )
         self.decoder = Decoder(
             target_vocab_size,
             hidden_size,
