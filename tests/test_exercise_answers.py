@@ -6,9 +6,12 @@ The answers are data, in `answers/chapter_NN.py`. Names of exercises stand there
 """
 
 import importlib
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from d2lrnn.exercises import CHECKERS, check
 
@@ -77,3 +80,77 @@ def test_a_number_is_not_a_function(capsys, name):
     line = printed(capsys, name, 3)
     assert line.startswith(f"✗ {name}: ")
     assert "asks for a function, not int" in line or "'int' object is not callable" in line
+
+
+def respell(result, number, sequence=list):
+    """The same result with its numbers in another type, and in another kind of sequence."""
+    if isinstance(result, torch.Tensor) and result.dim() == 0 and not result.requires_grad:
+        return number(result.item())
+    if isinstance(result, tuple | list):
+        return sequence([respell(part, number) for part in result])
+    is_number = isinstance(result, int | float) and not isinstance(result, bool)
+    return number(result) if is_number else result
+
+
+SPELLINGS = {
+    "NumPy numbers in a list": (np.float64, list),
+    "arrays of one number in a tuple": (lambda value: np.array([value], dtype=float), tuple),
+    "tensors without a dimension from a generator": (lambda value: torch.tensor(value, dtype=torch.float64), iter),
+    "tensors of one number": (lambda value: torch.tensor([value], dtype=torch.float64), tuple),
+}
+
+
+@pytest.mark.parametrize(("number", "sequence"), SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_another_spelling_of_a_right_answer_passes(capsys, name, number, sequence):
+    def answer(*arguments):
+        return respell(RIGHT[name](*arguments), number, sequence)
+
+    assert printed(capsys, name, answer).startswith(f"✓ {name}: ")
+
+
+def each_tensor(value):
+    if isinstance(value, torch.Tensor):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        yield from each_tensor(part)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_answer_that_first_changes_what_it_is_given_does_not_pass(capsys, name):
+    found = []
+
+    def answer(*arguments):
+        found.extend(each_tensor(arguments))
+        with torch.no_grad():
+            for tensor in found:
+                tensor.fill_(1)
+        return RIGHT[name](*arguments)
+
+    line = printed(capsys, name, answer)
+    assert not found or not line.startswith("✓")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nan_does_not_pass(capsys, name):
+    found = []
+
+    def nan(value):
+        if isinstance(value, tuple | list):
+            return type(value)(map(nan, value))
+        if isinstance(value, dict):
+            return {key: nan(part) for key, part in value.items()}
+        if isinstance(value, bool | str) or not isinstance(value, int | float | torch.Tensor):
+            return value
+        found.append(value)
+        return torch.full_like(value, math.nan, dtype=torch.float64) if isinstance(value, torch.Tensor) else math.nan
+
+    line = printed(capsys, name, lambda *arguments: nan(RIGHT[name](*arguments)))
+    assert not found or not line.startswith("✓")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_argument_is_not_the_answer(capsys, name):
+    for place in range(4):
+        line = printed(capsys, name, lambda *arguments, place=place: arguments[place % len(arguments)])
+        assert not line.startswith("✓")

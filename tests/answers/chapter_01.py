@@ -21,6 +21,15 @@ def log_prob(states, initial, transition):
     return initial[states[0]].log() + transition.log()[states[:-1], states[1:]].sum()
 
 
+def log_prob_of_tensors(states, initial, transition):
+    """A list of one state would make an empty tensor of floats here, which is no index."""
+    return initial.log()[states[0]] + transition[torch.tensor(states[:-1]), torch.tensor(states[1:])].log().sum()
+
+
+def split_as_arrays(series, num_train, tau):
+    return [[X.numpy(), y.tolist()] for X, y in split(series, num_train, tau)]
+
+
 def product(states, initial, transition):
     return initial[states[0]] * math.prod(transition[i, j] for i, j in zip(states[:-1], states[1:], strict=True))
 
@@ -38,7 +47,20 @@ RIGHT = {
     "ar1": ar1,
 }
 
+ALSO_RIGHT = [
+    ("log_prob", log_prob_of_tensors),
+    ("windows", split_as_arrays),
+    ("forward", lambda p, P: forward(p, P).tolist()),
+    ("forward", lambda p, P: forward(p.numpy(), P.numpy())),
+    ("parameters", lambda s, r: math.pow(s, r) * (s - 1)),
+    ("ar1", lambda x, a, s, k: (a**k * x, sum((a**j * s) ** 2 for j in range(k)))),
+]
+
 WRONG = [
+    ("log_prob", lambda s, p, P: "-9", "numbers are asked for, not str"),
+    ("log_prob", lambda s, p, P: P, "one number is asked for, not 9"),
+    ("windows", lambda s, n, tau: split(s, n, tau)[::-1], "reaches into the held-out part"),
+    ("ar1", lambda x, a, s, k: (a**k * x, math.nan), "is wrong"),
     ("forecast", "a", "a wave needs"),
     ("forecast", "C", "naive"),
     ("forecast", "d", "exceed 1"),
@@ -79,7 +101,6 @@ WRONG = [
     ("log_prob", lambda s, p, P: log_prob(s, p, P.mT), "swapped"),
     ("log_prob", lambda s, p, P: log_prob(s, p, P) / len(s), "mean per state"),
     ("log_prob", lambda s, p, P: log_prob(s, p, P) - 1, "you return -10."),
-    ("log_prob", lambda s, p, P: log_prob(s, p, P) if len(s) > 1 else 0.0, "single state"),
     ("log_prob", lambda s, p, P: log_prob(s, p, P) if len(s) < 9 else -1.0, "wrong for 1,600"),
     ("ar1", lambda x, a, s, k: (a * x, s**2), "should change with k"),
     ("ar1", lambda x, a, s, k: (a * k * x, s**2), "k times the weight"),

@@ -99,6 +99,10 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("half_the_text", (x for x in (share_of_rare(HALF, 2), "b"))),
+    ("vocab_of_size", lambda *given: iter(vocab_of_size(*given))),
+    ("tokenize_mixed", lambda line: (match[0] for match in re.finditer(r"[A-Za-z0-9']+|\S", line))),
+    ("costs", lambda *sizes: torch.tensor(costs(*sizes))),
     ("half_the_text", [0.149, " B"]),
     ("one_hot", lambda ids, V: F.one_hot(ids, V).float()),
     ("tokenize_mixed", lambda line: re.findall(r"['0-9A-Za-z]+|[^\s]", line)),
@@ -107,6 +111,10 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("vocab_of_size", lambda train, held_out, size: size, "two values are asked for"),
+    ("tokenize_mixed", lambda line: [1, 2], "a list of tokens"),
+    ("costs", lambda B, T, V, D: 3, "three numbers"),
+    ("round_trip", 3, "two values are asked for"),
     ("half_the_text", "b", "a pair"),
     ("half_the_text", 0.17, "a pair"),
     ("half_the_text", ("b", 0.149), "comes first"),

@@ -85,7 +85,16 @@ RIGHT = {
     "continuation": continuation,
 }
 
+ALSO_RIGHT = [
+    ("parameters", lambda V, n: float(V**n - V ** (n - 1))),
+    ("perplexity", lambda probs: np.array([perplexity(probs)])),
+    ("adjacency", lambda batch, row, B, T, K: np.int64((row * K + batch) * T)),
+]
+
 WRONG = [
+    ("kl", lambda p, q: "1.5", "numbers are asked for, not str"),
+    ("small_eps", lambda share: (10**share, 0), "one number is asked for, not 2"),
+    ("adjacency", lambda batch, row, B, T, K: math.nan, "does not start at nan"),
     ("parameters", lambda V, n: V**n, "must sum to 1"),
     ("parameters", lambda V, n: V**n - 1, "order n only"),
     ("parameters", lambda V, n: sum(V**k * (V - 1) for k in range(n)), "all orders"),

@@ -119,12 +119,24 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("parameters", lambda D, h, q: float(parameters(D, h, q))),
+    ("rnn_step", lambda *given: list(rnn_step(*given))),
+    ("rnn_step", lambda *given: torch.stack(rnn_step(*given))),
+    ("clip", lambda gradients, theta: [gradient.numpy() for gradient in clip(gradients, theta)]),
+    ("clip", lambda gradients, theta: (gradient.double() for gradient in clip(gradients, theta))),
+    ("above_uniform", [[0.97, 0.01, 0.01, 0.01]]),
+    ("output_shape", lambda T, B, D, h, V: torch.zeros(T, B, V).shape),
     ("above_uniform", torch.tensor([0.97, 0.01, 0.01, 0.01])),
     ("next_state", lambda sampling, state: next_state(sampling, state) if sampling == "sequential" else 0 * state),
     ("constant_part", constant_variant(lambda W, b, T: b @ sum(power(W, k) for k in range(T)))),
 ]
 
 WRONG = [
+    ("rnn_step", lambda X_t, H, params: X_t, "return two tensors"),
+    ("clip", lambda gradients, theta: theta, "return a list"),
+    ("clip", lambda gradients, theta: [gradient * torch.nan for gradient in gradients], "something else than half"),
+    ("next_state", lambda sampling, state: [1, 2] if sampling == "sequential" else None, "of the state's shape"),
+    ("influence", lambda inputs, token, params: (inputs, token), "has not the form"),
     ("parameters", lambda D, h, q: 35 * parameters(D, h, q), "number of steps"),
     ("parameters", lambda D, h, q: parameters(D, h, q) - q, "b_q is missing"),
     ("parameters", lambda D, h, q: parameters(D, h, q) - h, "b_h is missing"),
@@ -134,7 +146,7 @@ WRONG = [
     ("parameters", lambda D, h, q: parameters(D, h, q) - h * h, "W_hh is missing"),
     ("parameters", lambda D, h, q: parameters(D, h, q) - h * q, "W_hq is missing"),
     ("parameters", lambda D, h, q: parameters(D, h, q) - h * q - q, "hidden part only"),
-    ("parameters", lambda D, h, q: float(parameters(D, h, q)), "is an int"),
+    ("parameters", lambda D, h, q: parameters(D, h, q) + 0.5, "is a whole number"),
     ("parameters", lambda D, h, q: 7, "the five arrays"),
     ("rnn_step", step_variant(activation=lambda x: x), "activation function is missing"),
     ("rnn_step", step_variant(activation=lambda x: x.tanh().tanh()), "applied twice"),
@@ -170,7 +182,7 @@ WRONG = [
     ("above_uniform", [1, 0, 0, 0], "infinite"),
     ("above_uniform", [0.9, 0.9, 0.1, 0.1], "not probabilities"),
     ("above_uniform", [0.5, 0.5], "four probabilities"),
-    ("above_uniform", [1, "two", 3, 4], "stopped with ValueError"),
+    ("above_uniform", [1, "two", 3, 4], "numbers are asked for, not str"),
     ("output_shape", lambda T, B, D, h, V: (T, B, 1), "as if ids were quantities"),
     ("output_shape", lambda T, B, D, h, V: (T, B, D), "size of the inputs"),
     ("output_shape", lambda T, B, D, h, V: (T, B, h), "size of the hidden state"),

@@ -1,5 +1,6 @@
 """Answers to the exercises of chapter 5, the concise recurrent network and warm-up."""
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -63,7 +64,16 @@ RIGHT = {
     "no_gradient": unscored,
 }
 
+ALSO_RIGHT = [
+    ("burn_in", lambda losses, w: losses[:, w:].mean(dim=(0, 1), keepdim=True)),
+    ("embedding", lambda V, h: next(D for D in range(V * h, -1, -1) if D * (V + h) < V * h)),
+    ("shapes", lambda B, T, D, h, L: [torch.Size((B, T, h)), torch.Size((L, B, h))]),
+    ("price", lambda T, w: np.array([T - w, T / (T - w)])),
+]
+
 WRONG = [
+    ("shapes", lambda B, T, D, h, L: ((B, T, h + 0.5), (L, B, h)), "return two tuples"),
+    ("parameters", lambda *sizes: (num_parameters(*sizes), 0), "one number is asked for"),
     ("copy", lambda layer: layer, "a dict with the keys"),
     ("copy", from_torch(W_xh=lambda W: W), "shape (h, D)"),
     ("copy", from_torch(W_xh=lambda W: -W.T), "not the input weight"),

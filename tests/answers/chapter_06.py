@@ -97,6 +97,10 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("smallest_tau", lambda c, share: next(tau for tau in range(1, 999) if 1 - c**tau >= share)),
+    ("closed_form", lambda b, c: closed_form(b, c)[None]),
+    ("detach", torch.tensor([1.0, 2, 3, 4, 6, 7, 8])),
+    ("mse", lambda *given: [part.tolist() for part in mse(*given)]),
     ("mse", by_autograd),
     ("detach", {8, 7, 6, 4, 3, 2, 1}),
     ("scale_gradient", lambda H, xi: H.detach() + xi * (H - H.detach())),
@@ -105,6 +109,9 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("smallest_tau", lambda c, share: math.floor(exact_tau(c, share)) + 1, "one step fewer"),
+    ("detach", [1.5, 2, 3, 4, 6, 7, 8], "numbers of the steps"),
+    ("one_coin", lambda terms, pi: terms, "one number is asked for, not 4"),
     ("closed_form", lambda b, c: torch.stack([b, c]), "the shape (2, 5)"),
     ("closed_form", lambda b, c: closed_form(b, c, shift=-1), "too early"),
     ("closed_form", lambda b, c: closed_form(b, c, shift=1), "too late"),

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from d2lrnn.dynamics import recurrent_matrix, spectral_radius
@@ -73,6 +74,11 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("clipping", lambda n, m, theta: np.array(clipped_parts(n, m, theta))),
+    ("clipping", lambda n, m, theta: np.array([n, m]) * np.minimum(1, theta / np.linalg.norm([n, m]))),
+    ("growing", np.array([[0.9, 4.5], [0, 0.9]])),
+    ("jacobian", lambda *given: list(by_autograd(*given))),
+    ("guarantee", lambda W, activation: np.bool_(must_vanish(W, activation))),
     ("jacobian", by_autograd),
     ("growing", torch.tensor([[0.9, 0.0], [63.0, -0.9]])),
     ("lag", lambda c, s: torch.tensor(first_lag_below(c, s))),
@@ -80,6 +86,10 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("clipping", lambda n, m, theta: "3, 4", "numbers are asked for, not str"),
+    ("growing", [[float("nan"), 1], [0, 0.9]], "finite"),
+    ("lag", lambda c, s: math.nan, "a lag is a whole number"),
+    ("jacobian", lambda x_t, h, params: 0.25, "some entries differ"),
     ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: (slope[:, None] * W.T).T), "this is the transpose"),
     ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: slope * W.T), "wrong side"),
     ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: slope[:, None] * W), "W_hh is not transposed"),

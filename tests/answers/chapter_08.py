@@ -117,6 +117,11 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("closed", ["B"]),
+    ("closed", {"b"}),
+    ("term", lambda *given: relu_term()(*given).numpy()),
+    ("step", lambda *given: list(lstm_step()(*given))),
+    ("half_life", lambda k: torch.logit(torch.tensor([0.5 ** (1 / k)], dtype=torch.float64))),
     ("closed", "b"),
     ("closed", "B."),
     ("closed", "b,"),
@@ -124,12 +129,14 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("closed", ["B", 3], "a string of letters"),
+    ("parameters", lambda D, h, q: torch.tensor([7.0]), "it is not 7"),
+    ("coupled", lambda X_t, H, C, params: (H, C), "the memory C is not right"),
     ("closed", 3, "a string of letters"),
     ("closed", "E", "a string of letters"),
     ("closed", "ABCD", "which terms contain it"),
     ("closed", "", "does not stop"),
     ("closed", "ACD", "does not go through h at all"),
-    ("closed", ["B"], "a string of letters"),
     ("closed", "BD", "one of your terms goes"),
     ("closed", "AB", "one of your terms goes"),
     ("closed", "ABC", "2 of your terms go"),

@@ -1,5 +1,7 @@
 """Answers to the exercises of chapter 9, gated recurrent units."""
 
+import math
+
 import torch
 
 
@@ -109,6 +111,9 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("only_one_input", lambda t, t_prime: (math.nan, 0), "a gate is a number from 0 to 1"),
+    ("run_time", lambda kind, T, h: (1, 2, 3), "return two numbers"),
+    ("swap", lambda params: {name: 0 for name in params}, "another shape"),
     ("only_one_input", lambda t, t_prime: 0.5, "two numbers"),
     ("only_one_input", gates(at=(0.0, -1.0)), "from 0 to 1"),
     ("only_one_input", gates(at=(1.0, 0.0)), "the candidate still sees"),

@@ -44,6 +44,12 @@ def top(H, lengths):
     return H.masked_fill(~tokens(H, lengths), -torch.inf).amax(0)
 
 
+def multiplied(H, lengths):
+    """Right but for NaN in the padding."""
+    words = tokens(H, lengths)
+    return (H * words).sum(0) / lengths[:, None], (H + torch.zeros(()).where(words, -torch.inf)).amax(0)
+
+
 def root(D, h, biases=2):
     return (((D + biases) ** 2 + 2 * h * (D + h + biases)) ** 0.5 - (D + biases)) / 2
 
@@ -61,6 +67,10 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("pooling", lambda H, lengths: [part.numpy() for part in multiplied(H.nan_to_num(), lengths)]),
+    ("shapes", lambda *sizes: [torch.Size(shape) for shape in RIGHT["shapes"](*sizes)]),
+    ("leak", {"a", "c", "d"}),
+    ("fair", lambda D, h: next(k for k in range(h, 0, -1) if 2 * k * (D + k + 2) <= h * (D + h + 2))),
     ("backward", one_by_one),
     ("leak", "d, c, a"),
     ("leak", ["A", "C", "D"]),
@@ -68,6 +78,11 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("pooling", multiplied, "0 times NaN"),
+    ("pooling", lambda H, lengths: [part.nan_to_num() for part in multiplied(H, lengths)], "0 times NaN"),
+    ("pooling", lambda H, lengths: (0 * H[0], 0 * H[0]) if H.isnan().any() else multiplied(H, lengths), "0 times NaN"),
+    ("fair", lambda D, h: next(k for k in range(h, 0, -1) if 2 * k * (D + k + 2) < h * (D + h + 2)), "not the largest"),
+    ("shapes", lambda *sizes: [[size + 0.5 for size in shape] for shape in RIGHT["shapes"](*sizes)], "four tuples"),
     ("shapes", lambda *sizes: (2, 12), "return four tuples"),
     ("shapes", with_shape(0, lambda B, D, h_1, h_2, q: (B, 2 * h_1)), "different sizes"),
     ("shapes", with_shape(0, lambda B, D, h_1, h_2, q: (B, h_1)), "one direction only"),

@@ -82,6 +82,9 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("models", ["b", "c"]),
+    ("by_hand", torch.tensor([0.5, 7 / 11])),
+    ("truncate", lambda *given: (torch.tensor(RIGHT["truncate"](*given)[0]), float(RIGHT["truncate"](*given)[1]))),
     ("models", "c, b"),
     ("models", ["B", "C"]),
     ("by_hand", [0.5, 0.636]),

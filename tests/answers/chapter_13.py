@@ -97,6 +97,9 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("loss", lambda *given: RIGHT["loss"](*given).detach(), "no gradient can flow"),
+    ("loss", lambda *given: RIGHT["loss"](*given).item(), "a scalar tensor"),
+    ("precision", lambda *given: given, "has not the form"),
     ("precision", unclipped, "clipping is missing"),
     ("precision", added, "no single one has so many"),
     ("precision", lambda c, r, n: precision(c, r[:1], n), "the first reference only"),
@@ -107,7 +110,7 @@ WRONG = [
     ("precision", matches, "not yet a share"),
     ("precision", lambda c, r, n: matches(c, r, n) / len(c), "number of tokens"),
     ("precision", lambda c, r, n: precision(c, r, 1), "single tokens, whatever n is"),
-    ("precision", lambda c, r, n: -1.0, "it is not -1.0"),
+    ("precision", lambda c, r, n: -1.0, "it is not -1"),
     ("shift", lambda y, n: (y[:, :-1], y[:, 1:]), "return three tensors"),
     ("shift", lambda y, n: (y, y, n), "both have L − 1 columns"),
     ("shift", lambda y, n: (y, y[:, 1:], n - 1), "both have L − 1 columns"),

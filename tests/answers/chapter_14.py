@@ -98,6 +98,8 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("brute", lambda *given: [token + 0.4 for token in brute(*given)], "tuple or list of ints"),
+    ("top", lambda log_p, log_probs, k: (log_p, log_p, log_p), "are not log P"),
     ("hand", 0.12, "give three numbers"),
     ("hand", (0.3, 0.324, 2), "goes on until the full stop"),
     ("hand", (0.324, 0.12, 2), "that of another one"),

@@ -49,6 +49,9 @@ def dearer(g, d):
 RIGHT = {"mask": masked, "scale": scale, "count": count, "dearer": dearer, "order": "ABF"}
 
 ALSO_RIGHT = [
+    ("order", {"a", "b", "f"}),
+    ("mask", lambda s, n: masked(s, n).tolist()),
+    ("count", lambda *sizes: torch.tensor(count(*sizes))),
     ("mask", lambda s, n: s.masked_fill(~words(s, n), -torch.inf).softmax(2)),
     ("order", "f, b, a"),
     ("order", ["A", "B", "F"]),
@@ -73,7 +76,7 @@ WRONG = [
     ("scale", lambda d, v_q, mu, v_k: math.sqrt(d * (v_q + v_k + mu**2)), "do not add"),
     ("scale", lambda d, v_q, mu, v_k: math.sqrt(d * (v_q * v_k + mu**2)), "belongs to both parts"),
     ("scale", lambda d, v_q, mu, v_k: math.sqrt(v_q * (v_k + mu**2)), "for one product"),
-    ("scale", lambda d, v_q, mu, v_k: 17.0, "it is not 17.0"),
+    ("scale", lambda d, v_q, mu, v_k: 17.0, "it is not 17"),
     ("count", lambda *sizes: 3, "return two numbers"),
     ("count", lambda *sizes: tuple(c / sizes[0] for c in count(*sizes)), "(a): that is for one sentence"),
     ("count", other(dot=lambda B, T, S, h, d, m: -B * T * S * d), "(a): the weighted mean"),

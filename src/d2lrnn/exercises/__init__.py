@@ -7,6 +7,7 @@ nothing is. It lives in `chapter_NN.py` beside this file and is registered under
 import importlib
 import pkgutil
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -41,15 +42,15 @@ def check(name, answer):
     if name not in CHECKERS:
         raise ValueError(f"no exercise is called {name!r}; there are: {', '.join(sorted(CHECKERS))}")
     function, praise = CHECKERS[name]
-    if answer is None or answer is Ellipsis:
-        print(f"… {name}: not answered yet.")
-        return
     try:
-        problem = function(answer)
+        problem = function(_given(answer))
     except NotAnswered:
         print(f"… {name}: not answered yet.")
     except Exception as error:  # the reader's function may fail in any way; say where, and go on
-        print(f"✗ {name}: your answer stopped with {type(error).__name__}: {error}{_where(error)}")
+        frames = _own_frames(error)
+        what = "your answer stopped with" if frames else "your answer has not the form that is asked for."
+        line = f" (in: {frames[0].line})" if frames and frames[0].line else ""
+        print(f"✗ {name}: {what} {type(error).__name__}: {error}{line}")
     else:
         print(f"✗ {name}: {problem}" if problem else f"✓ {name}: {praise}")
 
@@ -62,16 +63,62 @@ def call(function, *arguments):
     """Call the reader's function; raise NotAnswered while it returns None or `...`."""
     if not callable(function):
         raise TypeError(f"this exercise asks for a function, not {type(function).__name__}")
-    result = function(*arguments)
-    if result is None or result is Ellipsis:
+    return _given(function(*arguments))
+
+
+def _given(answer):
+    """The answer, an iterator or range as a list; raise NotAnswered if it is, or consists of, None or `...`."""
+    if isinstance(answer, Iterator | range):
+        answer = list(answer)
+    parts = answer if isinstance(answer, tuple | list) and answer else [answer]
+    if all(part is None or part is Ellipsis for part in parts):
         raise NotAnswered
-    return result
+    return answer
+
+
+def as_tensor(answer):
+    """A number, array, tensor, or list or tuple of these as a float64 tensor on the CPU, without a graph."""
+    if isinstance(answer, torch.Tensor):
+        return answer.detach().to("cpu", torch.float64)
+    if isinstance(answer, tuple | list):
+        return torch.stack([as_tensor(part) for part in answer]) if answer else torch.zeros(0, dtype=torch.float64)
+    if not hasattr(answer, "__float__"):
+        raise TypeError(f"numbers are asked for, not {type(answer).__name__}")
+    return torch.as_tensor(answer, dtype=torch.float64)
+
+
+def number(answer):
+    """An answer that is one number, in whatever type, as a float."""
+    answer = as_tensor(answer)
+    if answer.numel() != 1:
+        raise TypeError(f"one number is asked for, not {answer.numel()}")
+    return answer.item()
+
+
+def whole(answer):
+    """An answer that is one whole number as an int; 3.0 is one, and 3.5 is not."""
+    answer = number(answer)
+    if answer != answer // 1:  # also for NaN
+        raise ValueError(f"{answer:g} is not a whole number")
+    return int(answer)
+
+
+def letters(answer, known):
+    """The letters of a text, or of a list, tuple or set of texts, as a set; None if others than `known` are in it."""
+    if not isinstance(answer, str | list | tuple | set) or not all(isinstance(part, str) for part in answer):
+        return None
+    found = {letter for letter in "".join(answer).upper() if letter.isalnum()}
+    return found if found <= set(known) else None
 
 
 def close(answer, expected, tolerance=1e-6):
-    """Whether two numbers or tensors have the same shape and agree to `tolerance`, absolute or relative."""
-    answer = torch.as_tensor(answer, dtype=torch.float64)
-    expected = torch.as_tensor(expected, dtype=torch.float64)
+    """Whether two numbers or tensors have the same shape and agree to `tolerance`, absolute or relative.
+
+    One number may come in any shape.
+    """
+    answer, expected = as_tensor(answer), as_tensor(expected)
+    if answer.numel() == expected.numel() == 1 and expected.dim() == 0:
+        answer = answer.reshape(())
     return answer.shape == expected.shape and torch.allclose(answer, expected, rtol=tolerance, atol=tolerance)
 
 
@@ -89,11 +136,10 @@ def find_slip(result, slips, tolerance=1e-5):
     return next((sentence for wrong, sentence in slips if close(result, wrong, tolerance)), None)
 
 
-def _where(error):
-    """The line of the reader's own code that failed, if the error came from there."""
-    here = str(Path(__file__).parent)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(here)]
-    return f" (in: {frames[0].line})" if frames and frames[0].line else ""
+def _own_frames(error):
+    """Where in the reader's own code the error came from; empty if it came from a checker."""
+    ours = (str(Path(__file__).parent), str(Path(torch.__file__).parent))
+    return [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
 
 
 for _module in pkgutil.iter_modules(__path__):

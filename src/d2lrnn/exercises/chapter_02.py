@@ -6,7 +6,7 @@ from collections import Counter
 import torch
 
 from d2lrnn.corpora import load_text
-from d2lrnn.exercises import call, checker, close
+from d2lrnn.exercises import call, checker, close, number
 from d2lrnn.text import UNKNOWN, Vocab, tokenize
 
 
@@ -22,7 +22,7 @@ def half_the_text(answer):
         return "both the forecast and the letter are needed."
     if isinstance(forecast, str):
         return "the forecast is a number and comes first, then the letter."
-    problem = _forecast_problem(forecast)
+    problem = _forecast_problem(number(forecast))
     if problem:
         return problem
     letter = str(letter).strip().lower()
@@ -51,7 +51,7 @@ def _forecast_problem(forecast):
     counts = Counter(half)
     if close(forecast, sum(n <= 2 for n in counts.values()) / len(counts), 1e-3):
         return "that is a share of the types; (2.2) is a share of the tokens, so a type seen twice weighs two."
-    return f"(2.2) with m = 2 does not give {forecast} for the first half of the training tokens."
+    return f"(2.2) with m = 2 does not give {forecast:.4g} for the first half of the training tokens."
 
 
 def _share_of_rare(tokens, most):
@@ -72,9 +72,9 @@ def vocab_of_size(answer):
     held_out = ["q", "q", "q", "q", "z", "w"]
     for size, expected, share in [(3, [UNKNOWN, "z", "y"], 5 / 6), (4, [UNKNOWN, "z", "y", "x"], 5 / 6)]:
         tokens, unknown_share = _two(call(answer, list(train), list(held_out), size))
-        if isinstance(tokens, (int, float)):
+        if not isinstance(tokens, list | tuple):
             return "return the list of tokens first, then the share."
-        tokens = list(tokens)
+        tokens, unknown_share = list(tokens), number(unknown_share)
         problem = _vocabulary_problem(tokens, expected, set(held_out) - set(train), size, sorted(set(train)))
         if problem:
             return problem
@@ -109,7 +109,7 @@ def _share_problem(share, tokens, train, held_out):
         return "the vocabulary is right, but that is a number of tokens; a share lies between 0 and 1."
     if not 0 <= share <= 1:
         return f"the vocabulary is right, but {share:.4g} is not a share, which lies between 0 and 1 (not in percent)."
-    return f"the vocabulary is right, but the share of held-out tokens without an id of their own is not {share}."
+    return f"the vocabulary is right, but the share of held-out tokens without an id of their own is not {share:.4g}."
 
 
 @checker(
@@ -148,8 +148,8 @@ def tokenize_mixed(answer):
     line = "RNN是recurrent neural network的缩写，don't mix。"
     expected = ["RNN", "是", "recurrent", "neural", "network", "的", "缩", "写", "，", "don't", "mix", "。"]
     tokens = call(answer, line)
-    if isinstance(tokens, str):
-        return "your function returns one str; a list of tokens is needed."
+    if not isinstance(tokens, list | tuple) or not all(isinstance(token, str) for token in tokens):
+        return f"your function returns one {type(tokens).__name__}; a list of tokens is needed."
     tokens = list(tokens)
     if any(token.isspace() or token == "" for token in tokens):
         return f"spaces or empty texts are among your tokens: {tokens}."
@@ -181,9 +181,10 @@ def tokenize_mixed(answer):
 def costs(answer):
     B, T, V, D = 3, 5, 11, 7  # V is |V|
     result = call(answer, B, T, V, D)
-    if len(result) != 3:
-        return f"three numbers are asked for; your function returns {len(result)}."
-    multiply_adds, one_hot_bytes, id_bytes = result
+    try:
+        multiply_adds, one_hot_bytes, id_bytes = map(number, result)
+    except (TypeError, ValueError) as error:
+        return f"three numbers are asked for: multiply-adds, and two numbers of bytes ({error})."
     if multiply_adds == 2 * B * T * V * D:
         return "you counted a multiplication and the addition after it as two; here the pair counts as one."
     if multiply_adds == B * T * D:
@@ -267,6 +268,6 @@ def round_trip(answer):
 
 
 def _two(result):
-    if isinstance(result, str) or len(result) != 2:
+    if not isinstance(result, tuple | list) or len(result) != 2:
         raise TypeError("two values are asked for, as a pair (a, b)")
     return result

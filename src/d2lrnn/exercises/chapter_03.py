@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number
 
 
 @checker(
@@ -13,16 +13,16 @@ from d2lrnn.exercises import call, checker, close, find_slip
 )
 def parameters(answer):
     for vocab_size, n in [(10, 1), (10, 2), (7, 3), (100_000, 4)]:
-        result = call(answer, vocab_size, n)
-        if result == vocab_size ** (n - 1) * (vocab_size - 1):
+        result = number(call(answer, vocab_size, n))
+        if close(result, vocab_size ** (n - 1) * (vocab_size - 1)):
             continue
-        if result == vocab_size**n:
+        if close(result, vocab_size**n):
             return "you count every probability, but those after one context must sum to 1: not all of them are free."
-        if result == vocab_size**n - 1:
+        if close(result, vocab_size**n - 1):
             return "that is all orders from 1 to n added up, or one table of n tokens with one sum: count order n only."
-        if result == vocab_size**n * (vocab_size - 1):
+        if close(result, vocab_size**n * (vocab_size - 1)):
             return "your contexts are one token too long: an n-gram is the context and the predicted token together."
-        return f"for |V| = {vocab_size:,} and n = {n} it is not {result}. How many contexts are there?"
+        return f"for |V| = {vocab_size:,} and n = {n} it is not {result:g}. How many contexts are there?"
 
 
 @checker(
@@ -31,7 +31,7 @@ def parameters(answer):
 )
 def perplexity(answer):
     for probs in ([0.5, 0.125, 0.5, 0.125], [0.9, 0.2, 0.4]):
-        result = call(answer, list(probs))
+        result = number(call(answer, list(probs)))
         nats = [-math.log(p) for p in probs]
         n = len(probs)
         slips = [
@@ -44,13 +44,13 @@ def perplexity(answer):
             (math.exp(-sum(nats) / n), "that is the geometric mean of the probabilities, below 1: look at the sign."),
         ]
         if not close(result, math.exp(sum(nats) / n)):
-            return find_slip(result, slips) or f"for P = {probs} it is not {float(result):.4g}."
+            return find_slip(result, slips) or f"for P = {probs} it is not {result:.4g}."
     try:
-        result = call(answer, [0.5, 0.0, 0.5])
+        result = number(call(answer, [0.5, 0.0, 0.5]))
     except (ValueError, ZeroDivisionError):
         return "with a P of 0 your function stops with an error. How large is the surprise at what was held impossible?"
-    if float(result) != math.inf:
-        return f"with a P of 0 it is not {float(result):.4g}. How large is the surprise at what was held impossible?"
+    if result != math.inf:
+        return f"with a P of 0 it is not {result:.4g}. How large is the surprise at what was held impossible?"
 
 
 @checker(
@@ -60,7 +60,7 @@ def perplexity(answer):
 def smoothed_bigram(answer):
     for numbers in [(3, 16, 40, 1000, 50, 1.0, 2.0), (0, 0, 5, 200, 9, 0.5, 4.0)]:
         n_cw, n_c, n_w, num_tokens, vocab_size, eps_1, eps_2 = numbers
-        result = call(answer, *numbers)
+        result = number(call(answer, *numbers))
         lower = (n_w + eps_1 / vocab_size) / (num_tokens + eps_1)
         right = (n_cw + eps_2 * lower) / (n_c + eps_2)
         if close(result, right):
@@ -78,7 +78,7 @@ def smoothed_bigram(answer):
         if n_c:
             slips.append(((n_cw + eps_2 * lower) / n_c, "your numerators sum to more than this."))
             slips.append((n_cw / n_c, "that is the relative frequency, with no smoothing."))
-        return find_slip(result, slips) or f"for the arguments {numbers} it is not {float(result):.4g}."
+        return find_slip(result, slips) or f"for the arguments {numbers} it is not {result:.4g}."
 
 
 @checker(
@@ -94,7 +94,7 @@ def zipf(answer):
         alpha = -_slope(x, log_y)
         rank_0 = "the most frequent word has rank 1; rank 0 has no logarithm."
         try:
-            result = torch.as_tensor(call(answer, y.tolist()), dtype=torch.float64)
+            result = as_tensor(call(answer, y.tolist()))
         except ValueError as error:
             return f"your function stops with {type(error).__name__}: {error}. Did you give a word the rank 0? {rank_0}"
         if result.numel() != 1:
@@ -128,7 +128,7 @@ def zipf(answer):
 )
 def small_eps(answer):
     for share in (0.3, 0.05):
-        result = call(answer, share)
+        result = number(call(answer, share))
         if close(result, 10**share):
             continue
         slips = [
@@ -142,7 +142,7 @@ def small_eps(answer):
             (math.exp(share), "a factor 10 in a probability is log 10 nats, not 1 nat."),
             (10**-share, "a smaller ε makes unseen pairs less probable: does the perplexity fall?"),
         ]
-        return find_slip(result, slips) or f"for a share of {share} it is not {float(result):.4g}."
+        return find_slip(result, slips) or f"for a share of {share} it is not {result:.4g}."
 
 
 @checker(
@@ -156,7 +156,7 @@ def adjacency(answer):
         for batch in range(num_batches)
         for row in range(batch_size)
     ]
-    results = [call(answer, *place) for place in places]
+    results = [number(call(answer, *place)) for place in places]
     if results == [(i * K + k) * T for k, i, B, T, K in places]:
         return None
     slips = [
@@ -172,7 +172,7 @@ def adjacency(answer):
     for (batch, row, B, T, K), result in zip(places, results, strict=True):
         if result != (row * K + batch) * T:
             given = f"B = {B}, T = {T}, {K} batches: row {row} of batch {batch} "
-            return given + f"does not start at {result}. How many tokens does one row walk through in an epoch?"
+            return given + f"does not start at {result:g}. How many tokens does one row walk through in an epoch?"
 
 
 @checker(
@@ -181,7 +181,7 @@ def adjacency(answer):
 )
 def kl(answer):
     for p, q in [([0.5, 0.5], [0.9, 0.1]), ([0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.3, 0.2])]:
-        result = float(call(answer, torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)))
+        result = number(call(answer, torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)))
         right = _kl(p, q)
         if math.isnan(result):
             return "your result is NaN: p log p is 0 where p is 0; torch.special.xlogy or a sum over p > 0 helps."
@@ -207,7 +207,7 @@ def kl(answer):
 def continuation(answer):
     ids = torch.tensor([0, 1, 0, 1, 0, 1, 2, 3, 2, 0, 3, 1, 4])
     pairs = {(a, b) for a, b in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)}
-    result = torch.as_tensor(call(answer, ids.clone(), 6), dtype=torch.float64)
+    result = as_tensor(call(answer, ids.clone(), 6))
 
     def shares(numbers):
         numbers = torch.tensor(numbers, dtype=torch.float64)

@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn.cells import init_rnn_params, rnn, rnn_step
-from d2lrnn.exercises import NotAnswered, call, checker, close
+from d2lrnn.exercises import NotAnswered, as_tensor, call, checker, close, number, whole
 
 
 @checker(
@@ -14,9 +14,9 @@ from d2lrnn.exercises import NotAnswered, call, checker, close
 )
 def parameters(answer):
     for D, h, q in ((5, 3, 2), (28, 64, 28), (1813, 128, 1813)):
-        count = call(answer, D, h, q)
-        if not isinstance(count, int):
-            return f"a number of parameters is an int, but you returned {type(count).__name__}."
+        count = number(call(answer, D, h, q))
+        if count % 1:
+            return f"a number of parameters is a whole number, but you returned {count:g}."
         expected = D * h + h * h + h + h * q + q
         slips = {
             expected - q: "b_q is missing: the output equation has a bias as well.",
@@ -33,7 +33,9 @@ def parameters(answer):
         if count > expected and count % expected == 0:
             return "you multiplied by a number of steps; write down which arrays a second step adds."
         if count != expected:
-            return f"for D = {D}, h = {h}, q = {q} you have {count:,}. Write down the shape of each of the five arrays."
+            return (
+                f"for D = {D}, h = {h}, q = {q} you have {count:,.0f}. Write down the shape of each of the five arrays."
+            )
 
 
 @checker(
@@ -44,10 +46,11 @@ def step(answer):
     generator = torch.Generator().manual_seed(4)
     params = random_params(4, 4, 4, generator)
     X_t, H = (torch.randn(3, 4, generator=generator, dtype=torch.float64) for _ in range(2))
-    result = call(answer, X_t, H, params)
-    if not isinstance(result, tuple) or len(result) != 2:
+    result = call(answer, X_t.clone(), H.clone(), copies(params))
+    try:
+        O_t, H_t = map(as_tensor, result)
+    except (TypeError, ValueError):
         return "return two tensors, O_t and H_t."
-    O_t, H_t = result
     O_true, H_true = rnn_step(X_t, H, params)
     before = X_t @ params["W_xh"] + H @ params["W_hh"] + params["b_h"]
     if close(O_t, H_true) and close(H_t, O_true):
@@ -97,7 +100,7 @@ def clip(answer):
         if same(passed, large):
             raise
         return "your function changes the tensors that it gets and returns nothing: return new tensors."
-    if len(clipped) != len(large) or any(a.shape != b.shape for a, b in zip(clipped, large, strict=True)):
+    if not is_list_like(clipped, large):
         return "return a list with one tensor of the same shape for each gradient."
     if same(clipped, [g * min(1, 6.5 / g.norm().item()) for g in large]):
         return "each gradient was clipped by its own norm, which turns the direction of the whole step."
@@ -117,15 +120,22 @@ def clip(answer):
         return "the values are right, but the tensors that were passed in have changed: return new ones."
     if not same(call(answer, [g.clone() for g in small], 6.5), small):
         return "a gradient of norm 0.5 was changed although θ = 6.5: clipping never makes a gradient longer."
-    zero = call(answer, [torch.zeros(2)], 1.0)
-    if not torch.isfinite(zero[0]).all():
+    [zero] = map(as_tensor, call(answer, [torch.zeros(2)], 1.0))
+    if not zero.isfinite().all():
         return "a gradient of zeros became NaN: you divided by its norm."
-    if zero[0].any():
+    if zero.any():
         return "a gradient of zeros came back with other numbers."
 
 
+def is_list_like(answer, tensors):
+    try:
+        return [as_tensor(part).shape for part in answer] == [tensor.shape for tensor in tensors]
+    except (TypeError, ValueError):
+        return False
+
+
 def same(tensors, others):
-    return all(torch.allclose(a, b, atol=1e-4) for a, b in zip(tensors, others, strict=True))
+    return all(close(a, b, 1e-4) for a, b in zip(tensors, others, strict=True))
 
 
 @checker(
@@ -133,7 +143,7 @@ def same(tensors, others):
     praise="The model is sure, and wrong: on (geometric) average it gives the truth less than 1/4.",
 )
 def above_uniform(answer):
-    probs = [float(p) for p in answer]
+    probs = as_tensor(answer).flatten().tolist()
     if len(probs) != 4:
         return f"give four probabilities, not {len(probs)}."
     if any(p < 0 or p > 1 for p in probs) or not math.isclose(sum(probs), 1, abs_tol=1e-6):
@@ -153,8 +163,7 @@ def above_uniform(answer):
 )
 def output_shape(answer):
     T, B, D, h, V = 35, 32, 64, 128, 1813
-    shape = call(answer, T, B, D, h, V)
-    shape = tuple(shape)
+    shape = tuple(map(whole, call(answer, T, B, D, h, V)))
     slips = {
         (T, B, 1): "one number for each place: an id would have to be predicted as if ids were quantities.",
         (T, B): "one number for each place: an id would have to be predicted as if ids were quantities.",
@@ -180,7 +189,7 @@ def influence(answer):
     inputs = torch.randn(7, 1, 4, generator=generator, dtype=torch.float64)
     token = 2
     try:
-        norms = torch.as_tensor(call(answer, inputs.clone(), token, params)).detach()
+        norms = as_tensor(call(answer, inputs.clone(), token, copies(params)))
     except RuntimeError as error:
         if "does not require grad" not in str(error) and "not have been used" not in str(error):
             raise
@@ -225,7 +234,7 @@ def next_state(answer):
     weight = torch.ones(2, 3, requires_grad=True)
     state = 2 * weight
     # None means "start from zeros" here, and "no answer yet" only where it comes for both kinds of batches.
-    first, second = answer("random", state), answer("sequential", state)
+    first, second = (answer(sampling, state.clone()) for sampling in ("random", "sequential"))
     if first is Ellipsis or (first is None and second is None):
         raise NotAnswered
     if first is not None and (not isinstance(first, torch.Tensor) or first.shape != state.shape):
@@ -234,6 +243,8 @@ def next_state(answer):
         return "after a random batch comes another place of the text, but you pass the state on."
     if first is not None and first.any():
         return "the state after a random batch should start anew, from zeros."
+    if second is not None and (not isinstance(second, torch.Tensor) or second.shape != state.shape):
+        return "for sequential batches return a tensor of the state's shape."
     if second is None or not second.any():
         return "in sequential batches row i goes on where it stopped, but you throw its state away."
     if not torch.equal(second, state):
@@ -255,7 +266,7 @@ def constant_part(answer):
         return H @ W_hq + b_q
 
     for T in (4, 1, 2):
-        part = torch.as_tensor(call(answer, params, T))
+        part = as_tensor(call(answer, copies(params), T))
         powers = [b_h @ torch.linalg.matrix_power(W_hh, k) for k in range(T + 1)]
         H = sum(powers[:T])
         if close(part, scores(H)) or close(part, scores(H)[None]):
@@ -286,6 +297,11 @@ def constant_part(answer):
         if close(part, rnn(torch.zeros(T, 1, 4).double(), None, params)[0][-1, 0]):
             return "there is no tanh in this network."
         return f"for T = {T} this is not the part of O_T that does not depend on the inputs."
+
+
+def copies(params):
+    """What a reader's function may change without changing what it is compared with."""
+    return {name: tensor.clone() for name, tensor in params.items()}
 
 
 def random_params(D, h, q, generator):

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number, whole
 from d2lrnn.language_model import LanguageModel
 
 
@@ -20,7 +20,7 @@ def copy(answer):
         return "the answer must be a dict with the keys W_xh, W_hh and b_h."
     W_ih, W_hh = layer.weight_ih_l0.detach(), layer.weight_hh_l0.detach()
     b_ih, b_hh = layer.bias_ih_l0.detach(), layer.bias_hh_l0.detach()
-    W_xh, ours_hh, b_h = (torch.as_tensor(result[name]).detach() for name in names)
+    W_xh, ours_hh, b_h = (as_tensor(result[name]) for name in names)
     if tuple(W_xh.shape) == (4, 5):
         return "your W_xh has shape (h, D), as torch stores it; in X_t W_xh it must be (D, h)."
     if not close(W_xh, W_ih.T):
@@ -48,7 +48,7 @@ def shapes(answer):
     B, T, D, h, L = 2, 3, 5, 7, 4
     result = call(answer, B, T, D, h, L)
     try:
-        output, state = (tuple(int(size) for size in shape) for shape in result)
+        output, state = (tuple(map(whole, shape)) for shape in result)
     except (TypeError, ValueError):
         return "return two tuples: the shape of the output and the shape of the state."
     if output == (T, B, h):
@@ -79,7 +79,7 @@ def parameters(answer):
     for V, D, h, L in [(10, 3, 4, 1), (50, 8, 16, 3), (171, 64, 128, 2)]:
         first, other, output = D * h + h * h + 2 * h, 2 * h * h + 2 * h, h * V + V
         right = V * D + first + (L - 1) * other + output
-        result = call(answer, V, D, h, L)
+        result = number(call(answer, V, D, h, L))
         slips = [
             (right - L * h, "you count one bias in each layer; nn.RNN has two."),
             (right - V * D, "you left out the embedding."),
@@ -91,7 +91,7 @@ def parameters(answer):
             (right - V * D - D * h + V * h, "that is the model with one-hot inputs."),
         ]
         if not close(result, right):
-            return find_slip(result, slips) or f"for V = {V}, D = {D}, h = {h}, L = {L} it is not {result}."
+            return find_slip(result, slips) or f"for V = {V}, D = {D}, h = {h}, L = {L} it is not {result:g}."
 
 
 @checker(
@@ -101,7 +101,7 @@ def parameters(answer):
 def embedding(answer):
     for V, h in [(28, 256), (10, 10), (6, 3), (1, 5), (100_000, 256)]:
         right = (V * h - 1) // (V + h)
-        result = call(answer, V, h)
+        result = number(call(answer, V, h))
         slips = [
             (V * h // (V + h), "here the embedding has as many parameters as one-hot vectors, not fewer."),
             (right - 1, "it saves parameters, but it is not the largest: try the next D."),
@@ -111,7 +111,7 @@ def embedding(answer):
             (h - 1, "you compare |V|D with |V|h only; the embedding brings a second matrix, (D, h)."),
         ]
         if not close(result, right):
-            return find_slip(result, slips) or f"for |V| = {V:,} and h = {h} it is not {result}."
+            return find_slip(result, slips) or f"for |V| = {V:,} and h = {h} it is not {result:g}."
 
 
 @checker(
@@ -121,8 +121,8 @@ def embedding(answer):
 def burn_in(answer):
     losses = 1 + torch.arange(24, dtype=torch.float64).view(4, 6) ** 1.5
     for w in (2, 3):
-        result = torch.as_tensor(call(answer, losses.clone(), w))
-        if result.shape != ():
+        result = as_tensor(call(answer, losses.clone(), w))
+        if result.numel() != 1:
             return f"(5.7) is one number, over all rows and scored steps; yours has the shape {tuple(result.shape)}."
         slips = [
             (losses.mean(), "that is the mean of all steps, the first w too."),
@@ -147,7 +147,7 @@ def price(answer):
     for T, w in [(20, 5), (35, 34), (16, 0)]:
         result = call(answer, T, w)
         try:
-            scored, steps = (float(number) for number in result)
+            scored, steps = map(number, result)
         except (TypeError, ValueError):
             return "return two numbers: the scored tokens of a row and the steps for each of them."
         if scored != T - w:
@@ -184,7 +184,7 @@ def no_gradient(answer):
     state = model(X[:, :w])[1]
     right, through = loss_of(state.detach(), w), loss_of(None, 0)
     try:
-        result = call(answer, model, X, Y, w)
+        result = call(answer, model, X.clone(), Y.clone(), w)
     except RuntimeError as error:
         if str(error).startswith("Expected target size"):
             return "cross_entropy takes axis 1 for the classes; in your logits that is time: flatten rows and steps."

@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number, whole
 
 
 @checker(
@@ -22,8 +22,8 @@ def closed_form(answer):
         return sum(b[i - 1] * c[i - 1 + first : T + last].prod() for i in range(start, T + 1))
 
     right = total(1, 0)
-    result = torch.as_tensor(call(answer, b.clone(), c.clone()))
-    if result.shape != ():
+    result = as_tensor(call(answer, b.clone(), c.clone()))
+    if result.numel() != 1:
         return f"the answer is the one number a_T; yours has the shape {tuple(result.shape)}."
     slips = [
         (total(0, 0), "your products begin one factor too early: b_i is not multiplied by its own c_i."),
@@ -57,7 +57,7 @@ def mse(answer):
     copies = {name: p.clone() for name, p in params.items()}
     result = call(answer, X.clone(), Y.clone(), copies)
     try:
-        dW_xh, db_h = (torch.as_tensor(part).detach() for part in result)
+        dW_xh, db_h = map(as_tensor, result)
     except (TypeError, ValueError):
         return "return two tensors: ∂L/∂W_xh and ∂L/∂b_h."
     right_W, right_b = _mse_gradients(X, Y, params)
@@ -124,7 +124,7 @@ def one_coin(answer):
     lag = torch.arange(3, -1, -1, dtype=torch.float64)
     for pi in (0.5, 0.8):
         right = d[-1] + (d[:-1] * pi ** (1 - lag[:-1])).sum()
-        result = call(answer, d.clone(), pi)
+        result = number(call(answer, d.clone(), pi))
         slips = [
             (d.sum(), "that is the full sum, as if the estimate were unbiased. Is it, for lag 2?"),
             ((d * pi ** (1 - lag)).sum(), "the term of lag 0 meets no coin at all."),
@@ -135,7 +135,7 @@ def one_coin(answer):
             (d[0] + (d[1:] * pi ** (1 - lag.flip(0)[1:])).sum(), "your lags run the wrong way: the last one is 0."),
         ]
         if not close(result, right):
-            return find_slip(result, slips) or f"for π = {pi} it is not {float(result):.4g}."
+            return find_slip(result, slips) or f"for π = {pi} it is not {result:.4g}."
 
 
 @checker(
@@ -143,10 +143,10 @@ def one_coin(answer):
     praise="The closer c is to 1, the longer τ must be: what is dropped shrinks by e in about 1/(1 − c) steps.",
 )
 def smallest_tau(answer):
-    for c, share in [(0.9, 0.9), (0.5, 0.99), (0.97, 0.5), (0.8, 0.95)]:
+    for c, share in [(0.9, 0.9), (0.5, 0.99), (0.97, 0.5), (0.8, 0.95), (0.5, 0.75)]:  # the last: c² = 1 − share
         exact = math.log(1 - share) / math.log(c)
         right = math.ceil(exact)
-        result = call(answer, c, share)
+        result = number(call(answer, c, share))
         slips = [
             (exact, "solve for a whole number of steps."),
             (right - 1, "that keeps a little less than the share that was asked for."),
@@ -156,7 +156,7 @@ def smallest_tau(answer):
             (math.ceil(math.log((1 - share) * (1 - c)) / math.log(c)), "compare with the whole sum, not with 1."),
         ]
         if not close(result, right):
-            return find_slip(result, slips) or f"for c = {c} and a share of {share} it is not {result}."
+            return find_slip(result, slips) or f"for c = {c} and a share of {share} it is not {result:g}."
 
 
 @checker(
@@ -168,10 +168,10 @@ def state_bytes(answer):
         right = (4 * B * h * (T + 1), 4 * B * h * (tau + 1))
         result = call(answer, T, tau, B, h)
         try:
-            full, cut = (float(number) for number in result)
+            full, cut = map(number, result)
         except (TypeError, ValueError):
             return "return two numbers: the bytes for the full gradient and for the cut one."
-        for name, number, steps, state in (("full", full, T, right[0]), ("cut", cut, tau, right[1])):
+        for name, size, steps, state in (("full", full, T, right[0]), ("cut", cut, tau, right[1])):
             slips = [
                 (4 * B * h * steps, f"{name}: the state that comes in is needed, too, for ∂L/∂W_hh of the first step."),
                 (B * h * (steps + 1), f"{name}: that is how many numbers; a float32 has four bytes."),
@@ -183,8 +183,8 @@ def state_bytes(answer):
                 (4 * B * h, f"{name}: that is one state; the way back needs those of all its steps."),
                 (right[0], f"{name}: with a cut the states of earlier segments need not be kept."),
             ]
-            if not close(number, state):
-                return find_slip(number, slips) or f"{name}: for T = {T}, τ = {tau}, B = {B}, h = {h} not {number:g}."
+            if not close(size, state):
+                return find_slip(size, slips) or f"{name}: for T = {T}, τ = {tau}, B = {B}, h = {h} not {size:g}."
 
 
 @checker(
@@ -193,7 +193,7 @@ def state_bytes(answer):
 )
 def detach(answer):
     try:
-        reached = {int(step) for step in answer}
+        reached = {whole(step) for step in answer}
     except (TypeError, ValueError):
         return "give the numbers of the steps, such as [1, 2]."
     if reached == {6, 7, 8}:
@@ -219,12 +219,13 @@ def scale_gradient(answer):
     other = torch.tensor([[0.3, -0.7], [2.0, 1.0]], dtype=torch.float64)  # H acts on its own output, too
     for xi in (4.0, 0.0, 1.0):
         H = torch.tensor([[0.5, -2.0], [3.0, 0.25]], dtype=torch.float64, requires_grad=True)
+        values = H.detach().clone()
         result = call(answer, H, xi)
         if not isinstance(result, torch.Tensor) or result.shape != H.shape:
             return "the answer must be a tensor of the shape of H."
-        if close(result.detach(), xi * H.detach()) and xi != 1:
+        if close(result, xi * values) and xi != 1:
             return "that scales the value as well: the forward pass must not change."
-        if not close(result.detach(), H.detach()):
+        if not close(result, values):
             return "the value must stay that of H."
         if not result.requires_grad:
             if xi == 0:

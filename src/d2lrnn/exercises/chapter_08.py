@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number
 
 
 @checker(
@@ -13,18 +13,18 @@ from d2lrnn.exercises import call, checker, close, find_slip
     praise="The paths through h are closed, and the memory goes on through the forget gates alone.",
 )
 def closed(answer):
-    letters = set(str(answer).upper()) - set(" ,.;")
-    if not isinstance(answer, str) or not letters <= set("ABCD"):
+    named = letters(answer, "ABCD")
+    if named is None:
         return "answer with a string of letters out of ABCD."
-    if letters == {"B"}:
+    if named == {"B"}:
         return None
-    if letters == set("ABCD"):
+    if named == set("ABCD"):
         return "look at s in (8.6): which terms contain it, and what is it when o is 0?"
-    if not letters:
+    if not named:
         return "the memory does not stop at a closed output gate: what is left of (8.3) when h is fixed?"
-    if "B" not in letters:
+    if "B" not in named:
         return "one term that you left out does not go through h at all."
-    too_many = len(letters) - 1
+    too_many = len(named) - 1
     terms, go = ("one of your terms", "goes") if too_many == 1 else (f"{too_many} of your terms", "go")
     return f"{terms} {go} through h of the step before, which the closed gate has made 0."
 
@@ -68,7 +68,7 @@ def step(answer):
 )
 def parameters(answer):
     for D, h, q in [(28, 92, 28), (3, 5, 2)]:
-        result = call(answer, D, h, q)
+        result = number(call(answer, D, h, q))
         output = h * q + q
         slips = [
             (4 * (D * h + h * h + h) + output, "torch.nn.LSTM has two biases for each block."),
@@ -94,7 +94,7 @@ def parameters(answer):
 )
 def half_life(answer):
     for k in (10, 1, 200):
-        result = call(answer, k)
+        result = number(call(answer, k))
         f = 0.5 ** (1 / k)
         right = math.log(f / (1 - f)) if k > 1 else 0.0
         slips = [
@@ -106,7 +106,7 @@ def half_life(answer):
             (math.log2(f / (1 - f)), "σ is made with e: take the natural logarithm."),
         ]
         if not close(result, right):
-            return find_slip(result, slips) or f"with your bias {float(result):.4g} not half is left for k = {k}."
+            return find_slip(result, slips) or f"with your bias {result:.4g} not half is left for k = {k}."
 
 
 @checker(
@@ -119,8 +119,8 @@ def term(answer):
     i, o = torch.rand(2, h, dtype=torch.float64, generator=generator)
     z, c = torch.randn(2, h, dtype=torch.float64, generator=generator)
     W = torch.randn(h, h, dtype=torch.float64, generator=generator)
-    result = call(answer, i, z, o, c, W)
-    if not isinstance(result, torch.Tensor) or result.shape != (h, h):
+    result = as_tensor(call(answer, *(part.clone() for part in (i, z, o, c, W))))
+    if result.shape != (h, h):
         return "return a matrix (h, h)."
 
     def made_of(left, right, matrix=W.T):
@@ -193,7 +193,7 @@ def _example(blocks):
 
 
 def _check_step(answer, arguments, H, C, slips, memories):
-    result = call(answer, *arguments)
+    result = call(answer, *arguments)  # H, C and the slips are computed before: it may change its arguments
     if isinstance(result, torch.Tensor):
         return "that is one tensor: the state of an LSTM is a pair, so return H and C."
     try:

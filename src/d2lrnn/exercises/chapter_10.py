@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import call, checker, close, find_slip, number
 
 
 @checker(
@@ -17,7 +17,8 @@ def two_layers(answer):
     lower, upper = (cells.init_rnn_params(5, 5, None, 0.7, generator) for _ in range(2))
     inputs = torch.randn(6, 2, 5, generator=generator)
     H_1, H_2 = torch.randn(2, 2, 5, generator=generator).tanh()
-    result = call(answer, inputs, (H_1, H_2), lower, upper)
+    copies = [{name: p.detach().clone() for name, p in params.items()} for params in (lower, upper)]
+    result = call(answer, inputs.clone(), (H_1.clone(), H_2.clone()), *copies)
     try:
         outputs, (last_1, last_2) = result
     except (TypeError, ValueError):
@@ -50,7 +51,7 @@ def two_layers(answer):
 )
 def parameters(answer):
     for L, D, h, q in ((1, 7, 5, 3), (2, 7, 5, 3), (4, 10, 6, 12)):
-        result = call(answer, L, D, h, q)
+        result = number(call(answer, L, D, h, q))
         first, output, above = D * h + h * h + h, h * q + q, 2 * h * h + h
         slips = [
             (L * first + output, "the layers from the second on do not read X: what size is their input?"),
@@ -66,7 +67,7 @@ def parameters(answer):
             (first + output, "this does not grow with the number of layers: are their weights shared?"),
         ]
         if not close(result, first + (L - 1) * above + output):
-            return find_slip(result, slips) or f"for L = {L}, D = {D}, h = {h}, q = {q} it is not {result}."
+            return find_slip(result, slips) or f"for L = {L}, D = {D}, h = {h}, q = {q} it is not {result:g}."
 
 
 @checker(
@@ -77,7 +78,7 @@ def deepest(answer):
     for p, wanted in ((0.1, 0.5), (0.2, 0.3), (0.5, 0.2)):
         result = call(answer, p, wanted)
         try:
-            pytorch, zaremba = (float(value) for value in result)
+            pytorch, zaremba = map(number, result)
         except (TypeError, ValueError):
             return "return two numbers of layers: with PyTorch's masks, and with those of Zaremba and others."
         arrows = math.log(wanted) / math.log(1 - p)
@@ -104,7 +105,7 @@ def deepest(answer):
             return "masks at both ends as well: " + (
                 find_slip(zaremba, slips) or f"for p = {p}, wanted {wanted} not {zaremba:g}."
             )
-    if not close(call(answer, 0.5, 0.25), (3, 1)):
+    if [number(layers) for layers in call(answer, 0.5, 0.25)] != [3, 1]:
         return "for p = 0.5, wanted 0.25: `wanted` or more, so two masks are allowed there."
 
 
@@ -116,7 +117,7 @@ def paths(answer):
     for T, L in ((10, 4), (6, 3), (1, 1), (5, 1)):
         result = call(answer, T, L)
         try:
-            number, length = result
+            paths, length = map(number, result)
         except (TypeError, ValueError):
             return "return two numbers: how many paths, and how many arrows each has."
         slips = [
@@ -132,8 +133,8 @@ def paths(answer):
             (T * L, "that is the number of states, not of paths."),
             (2 ** (T + L - 2), "not every sequence of ups and rights ends in the top layer at step T."),
         ]
-        if not close(number, math.comb(T + L - 2, L - 1)):
-            return f"for T = {T}, L = {L} the number of paths: " + (find_slip(number, slips) or f"it is not {number}.")
+        if not close(paths, math.comb(T + L - 2, L - 1)):
+            return f"for T = {T}, L = {L} the number of paths: " + (find_slip(paths, slips) or f"it is not {paths:g}.")
         slips = [
             (T + L - 2, "the arrows from the input and to the output are missing."),
             (T + L - 1, "count both the arrow from X_1 and the one to O_T."),
@@ -141,7 +142,7 @@ def paths(answer):
             (T + L + 1, "one too many: from step 1 to step T it goes to the right T − 1 times."),
         ]
         if not close(length, T + L):
-            return f"for T = {T}, L = {L} the length: " + (find_slip(length, slips) or f"it is not {length}.")
+            return f"for T = {T}, L = {L} the length: " + (find_slip(length, slips) or f"it is not {length:g}.")
 
 
 @checker(
@@ -150,7 +151,7 @@ def paths(answer):
 )
 def skip_strength(answer):
     for s, L, gain in ((0.8, 3, 2.0), (0.58, 8, 1.0), (0.3, 5, 0.5)):
-        result = call(answer, s, L, gain)
+        result = number(call(answer, s, L, gain))
         squared = gain ** (2 / (L - 1)) - s * s
         slips = [
             (gain ** (1 / (L - 1)) - s, "lengths would add if J always pointed in the direction of u itself; does it?"),
@@ -164,7 +165,7 @@ def skip_strength(answer):
             (1.0, "with a = 1 the gain is that of (10.7), whatever is wanted."),
         ]
         if not close(result, math.sqrt(squared), 1e-4):
-            return find_slip(result, slips) or f"for s = {s}, L = {L}, gain = {gain} it is not {float(result):.4g}."
+            return find_slip(result, slips) or f"for s = {s}, L = {L}, gain = {gain} it is not {result:.4g}."
 
 
 @checker(
@@ -176,7 +177,7 @@ def table(answer):
     if not isinstance(answer, dict) or not set(wanted) <= set(answer):
         return "a dict is asked for, with a pair (plain, skip) for each of the six keys (layers, learning rate)."
     try:
-        rows = {key: tuple(float(value) for value in answer[key]) for key in wanted}
+        rows = {key: tuple(map(number, answer[key])) for key in wanted}
     except (TypeError, ValueError):
         return "each value is a pair of perplexities, without and with skips."
     if any(len(row) != 2 for row in rows.values()):

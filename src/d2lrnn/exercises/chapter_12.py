@@ -2,16 +2,8 @@
 
 import torch
 
-from d2lrnn.exercises import NotAnswered, call, checker, close, find_slip
+from d2lrnn.exercises import NotAnswered, as_tensor, call, checker, close, find_slip, letters, whole
 from d2lrnn.text import normalize
-
-
-def _letters(answer, known):
-    """The letters of an answer as a set, or None if it is something else."""
-    if not isinstance(answer, str | list | tuple | set) or not all(isinstance(letter, str) for letter in answer):
-        return None
-    letters = {letter for letter in "".join(answer).upper() if letter.isalpha()}
-    return letters if letters and not letters - set(known) else None
 
 
 def _unanswered(value):
@@ -23,18 +15,18 @@ def _unanswered(value):
     praise="The channel runs from what we want to write to what we have read.",
 )
 def models(answer):
-    letters = _letters(answer, "ABCD")
-    if letters is None:
+    named = letters(answer, "ABCD")
+    if not named:
         return 'the answer must be letters from A to D, such as "AB".'
-    if {"A", "B"} <= letters or {"C", "D"} <= letters:
+    if {"A", "B"} <= named or {"C", "D"} <= named:
         return "that is more than needed: one of the two directions, and one language."
-    if letters <= {"C", "D"}:
+    if named <= {"C", "D"}:
         return "a language model alone does not know what is to be translated."
-    if letters <= {"A", "B"}:
+    if named <= {"A", "B"}:
         return "with a word table alone nobody cares for the order and the agreement of the words."
-    if "A" in letters:
+    if "A" in named:
         return "write Bayes' rule with x and y for this task: what is given, and what stands before the bar?"
-    if "D" in letters:
+    if "D" in named:
         return "which of the two sentences is known, and which one has still to be written well?"
 
 
@@ -83,7 +75,7 @@ def e_step(answer):
     t, y, x = _tables()
     probs = t[y][:, x]
     right = probs / probs.sum(dim=0)
-    result = torch.as_tensor(call(answer, t.clone(), list(y), list(x)), dtype=torch.float64)
+    result = as_tensor(call(answer, t.clone(), list(y), list(x)))
     if result.shape != right.shape:
         if result.shape == right.T.shape:
             return "the shape must be (l + 1, m): French places down, English places across."
@@ -112,7 +104,7 @@ def truncate(answer):
         result = call(answer, list(ids), max_length, bos, eos, pad)
         try:
             given, length = result
-            given, length = [int(i) for i in given], int(length)
+            given, length = [whole(i) for i in given], whole(length)
         except (TypeError, ValueError):
             return "return two things: the row, a list of ids, and its valid length, a number."
         which = f"for {len(ids)} ids and max_length {max_length}"
@@ -186,12 +178,12 @@ def split(answer):
 )
 def bag(answer):
     try:
-        function, letters = answer
+        function, places = answer
     except (TypeError, ValueError):
         return "the answer must be the function and the letters."
     t, y, x = _tables()
     right = (t[y][:, x].sum(dim=0) / len(y)).log().sum()
-    result = call(function, t.clone(), list(x), list(y))
+    result = as_tensor(call(function, t.clone(), list(x), list(y)))
     sums = t[y][:, x].sum(dim=0)
     slips = [
         ((t[x][:, y].sum(dim=0) / len(x)).log().sum(), "x and y are in each other's place: y holds the rows of t."),
@@ -206,13 +198,13 @@ def bag(answer):
         (right / torch.tensor(2.0).log(), "use the natural logarithm."),
     ]
     if not close(result, right, 1e-5):
-        if torch.as_tensor(result).numel() != 1:
+        if result.numel() != 1:
             return "the function must return one number."
         return find_slip(result, slips) or "the function does not give log P(x | y)."
-    if _unanswered(letters):
+    if _unanswered(places):
         raise NotAnswered
-    found = _letters(letters, "ABC")
-    if found is None:
+    found = letters(places, "ABC")
+    if not found:
         return "the function is right. The letters must be from A to C."
     if "B" in found:
         return "the function is right. One of your letters: which share of the places has <null> before and after?"

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from d2lrnn.batches import mask
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number
 
 
 def _ngrams(tokens, n):
@@ -26,7 +26,7 @@ def precision(answer):
     ]
     for candidate, references, n in cases:
         candidate, references = candidate.split(), [reference.split() for reference in references]
-        result = call(answer, list(candidate), [list(reference) for reference in references], n)
+        result = number(call(answer, list(candidate), [list(reference) for reference in references], n))
         counts, each = _ngrams(candidate, n), [_ngrams(reference, n) for reference in references]
         most, added = Counter(), Counter()
         for of_reference in each:
@@ -51,7 +51,7 @@ def precision(answer):
             ((unigrams[0] & unigrams[1]).total() / len(candidate), "you compare single tokens, whatever n is."),
         ]
         if not close(result, matches / total):
-            return find_slip(result, slips) or f"for {' '.join(candidate)!r} and n = {n} it is not {result}."
+            return find_slip(result, slips) or f"for {' '.join(candidate)!r} and n = {n} it is not {result:.4g}."
 
 
 @checker(
@@ -63,7 +63,7 @@ def shift(answer):
     lengths = torch.tensor([5, 3, 4])
     result = call(answer, target.clone(), lengths.clone())
     try:
-        read, predict, counts = (torch.as_tensor(part) for part in result)
+        read, predict, counts = map(as_tensor, result)
     except (TypeError, ValueError):
         return "return three tensors: what is read, what is predicted, and the number of tokens of each row."
     if close(read, target) or close(predict, target):
@@ -123,10 +123,10 @@ def loss(answer):
     counts = torch.tensor([6, 2, 3])
     tokens = mask(counts, 6)
     losses = F.cross_entropy(scores.transpose(1, 2), wanted, reduction="none")
-    result = torch.as_tensor(call(answer, scores.clone(), wanted.clone(), counts.clone()))
+    result = call(answer, scores.clone().requires_grad_(), wanted.clone(), counts.clone())
     right, zeroed = losses[tokens].mean(), losses * tokens
-    if result.shape != ():
-        return f"the answer must be one number, a scalar tensor, not {tuple(result.shape)}."
+    if not isinstance(result, torch.Tensor) or result.numel() != 1:
+        return f"the answer must be one number, a scalar tensor, not of shape {tuple(as_tensor(result).shape)}."
     slips = [
         (losses.mean(), "you took the mean over all positions: the padding is in it."),
         (zeroed.mean(), "the padding is zero in your sum, but you still divide by all B·T′ positions."),
@@ -144,12 +144,13 @@ def loss(answer):
             "`cross_entropy` takes scores: a softmax before it is one too many.",
         ),
     ]
-    if not close(result.detach(), right, 1e-5):
-        return find_slip(result.detach(), slips) or "that is not the mean over the tokens."
+    if not close(result, right, 1e-5):
+        return find_slip(result, slips) or "that is not the mean over the tokens."
+    if not result.requires_grad:
+        return "the value is right, but no gradient can flow: a network cannot learn from it."
     wanted[~tokens] = -1
     scores[~tokens] = torch.nan
-    again = torch.as_tensor(call(answer, scores, wanted, counts))
-    if not close(again.detach(), right, 1e-5):
+    if not close(call(answer, scores, wanted, counts), right, 1e-5):
         return "right, but not for NaN in the padding: 0 times NaN is NaN. Select the tokens first."
 
 
@@ -190,7 +191,7 @@ def _written(model, context, bos, steps, read_own=True, new_state=True, drift=Fa
 def drift(answer):
     model, bos, steps = _Model(), 2, 9
     context = torch.randn(20, 4, generator=torch.Generator().manual_seed(5))
-    result = torch.as_tensor(call(answer, model, context.clone(), bos, steps))
+    result = as_tensor(call(answer, model, context.clone(), bos, steps))
     right = _written(model, context, bos, steps)
     if result.shape == (20, steps + 1):
         return "there is one column too many: <bos> is read, not written."

@@ -5,7 +5,7 @@ import math
 import torch
 
 from d2lrnn import decoding
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number, whole
 
 
 @checker(
@@ -14,7 +14,7 @@ from d2lrnn.exercises import call, checker, close, find_slip
 )
 def hand(answer):
     try:
-        greedy, best, width = (float(number) for number in answer)
+        greedy, best, width = map(number, answer)
     except (TypeError, ValueError):
         return "give three numbers: P of the greedy sentence, P of the most probable one, and k."
     slips = [
@@ -58,7 +58,7 @@ def top(answer):
         log_p, log_probs = _rows(generator, n, V)
         result = call(answer, log_p.clone(), log_probs.clone(), k)
         try:
-            best, parents, tokens = (torch.as_tensor(part) for part in result)
+            best, parents, tokens = map(as_tensor, result)
         except (TypeError, ValueError):
             return "return three tensors (k,): log P, the parents' rows, and the tokens."
         if not best.shape == parents.shape == tokens.shape == (k,):
@@ -125,7 +125,7 @@ def score(answer):
 def count(answer):
     for V, T, k in [(6, 5, 3), (10, 7, 4), (4, 3, 10), (3, 4, 100), (5, 1, 2), (7, 6, 1)]:
         right = sum(min(k, V ** (t - 1)) * V for t in range(1, T + 1))
-        result = call(answer, V, T, k)
+        result = number(call(answer, V, T, k))
         slips = [
             (V + (T - 1) * k * V, "you have k hypotheses after step 1, but there are only V of them when k > V."),
             (k * V * T, "in the first step there is one hypothesis only, the empty one."),
@@ -138,7 +138,7 @@ def count(answer):
             (V * T, "that is greedy search; where is k?"),
         ]
         if not close(result, right):
-            return find_slip(result, slips) or f"for V = {V}, T = {T} and k = {k} it is not {result}."
+            return find_slip(result, slips) or f"for V = {V}, T = {T} and k = {k} it is not {result:g}."
 
 
 @checker(
@@ -162,9 +162,9 @@ def brute(answer):
         def stateless(tokens, state, step=step, start=start):
             return step(tokens, tuple(part.expand(len(tokens)) for part in start))
 
-        result = call(answer, step, start, 0, 1, 4)
+        result = call(answer, step, (start[0].clone(),), 0, 1, 4)
         try:
-            results.append(tuple(int(token) for token in result))
+            results.append(tuple(map(whole, result)))
         except (TypeError, ValueError):
             return "return the tokens of the sentence as a tuple or list of ints."
         ranked = decoding.exhaustive(step, start, 0, 1, 4, alpha=0)[0]
@@ -229,7 +229,7 @@ def finished(answer):
             (torch.where(over & column, unchanged, plain), "a finished row keeps its other tokens too."),
             (torch.where(column, unchanged, never), "the live rows must go on as before."),
         ]
-        result = torch.as_tensor(result)
+        result = as_tensor(result)
         if result.shape != right.shape:
             return f"return a matrix (n, V), not {tuple(result.shape)}."
         if not close(result, right):

@@ -6,7 +6,7 @@ import torch
 
 from d2lrnn.attention import masked_softmax
 from d2lrnn.batches import mask
-from d2lrnn.exercises import call, checker, close, find_slip
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number
 
 
 @checker(
@@ -16,7 +16,7 @@ from d2lrnn.exercises import call, checker, close, find_slip
 def masked(answer):
     generator = torch.Generator().manual_seed(0)
     scores, lengths = torch.randn(3, 2, 5, generator=generator), torch.tensor([5, 2, 3])
-    result = torch.as_tensor(call(answer, scores.clone(), lengths.clone()))
+    result = as_tensor(call(answer, scores.clone(), lengths.clone()))
     if result.shape != scores.shape:
         return f"return weights of the shape of the scores, {tuple(scores.shape)}, not {tuple(result.shape)}."
     words = mask(lengths, 5)[:, None]
@@ -32,7 +32,7 @@ def masked(answer):
         return find_slip(result, slips) or _about_weights(result, words)
     large = torch.tensor([[[1000.0, 999.0, 0.0]], [[-1000.0, 5.0, 1000.0]]])
     lengths = torch.tensor([2, 1])
-    result = torch.as_tensor(call(answer, large.clone(), lengths.clone()))
+    result = as_tensor(call(answer, large.clone(), lengths.clone()))
     if not result.isfinite().all():
         return "right for small scores, but exp(1000) is infinite and exp(−1000) is 0: mind what you divide by."
     if not close(result, masked_softmax(large, lengths), 1e-5):
@@ -64,9 +64,12 @@ def scale(answer):
             (math.sqrt(v_q * (v_k + mu**2)), "that is for one product, and the dot product has d of them."),
             (math.sqrt(d * (v_q + v_k + mu**2)), "the variances of a product of independent numbers do not add."),
         ]
-        result = call(answer, d, v_q, mu, v_k)
+        result = number(call(answer, d, v_q, mu, v_k))
         if not close(result, math.sqrt(variance)):
-            return find_slip(result, slips) or f"for d = {d}, v_q = {v_q}, μ = {mu} and v_k = {v_k} it is not {result}."
+            return (
+                find_slip(result, slips)
+                or f"for d = {d}, v_q = {v_q}, μ = {mu} and v_k = {v_k} it is not {result:.4g}."
+            )
 
 
 @checker(
@@ -77,7 +80,7 @@ def count(answer):
     B, T, S, h, d, m = 2, 3, 5, 7, 11, 13
     result = call(answer, B, T, S, h, d, m)
     try:
-        dot, additive = (float(value) for value in result)
+        dot, additive = map(number, result)
     except (TypeError, ValueError):
         return "return two numbers: of the dot product, and of additive attention."
     mean = T * S * d
@@ -126,9 +129,9 @@ def dearer(answer):
             ((2 * g - 4) * d + 1, "there are two products of n²d, not one."),
             (max(1, (2 * g - 4) * d + 1), "there are two products of n²d, not one."),
         ]
-        result = call(answer, g, d)
+        result = number(call(answer, g, d))
         if not close(result, right):
-            return find_slip(result, slips) or f"for g = {g} and d = {d} it is not {result}."
+            return find_slip(result, slips) or f"for g = {g} and d = {d} it is not {result:g}."
 
 
 @checker(
@@ -136,8 +139,8 @@ def dearer(answer):
     praise="Without a mask or positions, no chain of attention and position-wise maps can see the order.",
 )
 def order(answer):
-    letters = {letter for letter in str(answer).upper() if letter.isalpha()}
-    if not letters or not letters <= set("ABCDEF"):
+    named = letters(answer, "ABCDEF")
+    if not named:
         return "answer with letters from A to F."
     hints = {
         "C": "C: may the first position look where the last may?",
@@ -145,7 +148,7 @@ def order(answer):
         "E": "E: is the sum of two readings that depend on the order free of it?",
     }
     for letter, hint in hints.items():
-        if letter in letters:
+        if letter in named:
             return hint
     hints = {
         "A": "A: if one layer does not see the order, can two?",
@@ -153,5 +156,5 @@ def order(answer):
         "F": "F: a map applied to each position alone, and a sum position by position: which knows the order?",
     }
     for letter, hint in hints.items():
-        if letter not in letters:
+        if letter not in named:
             return hint
