@@ -50,7 +50,14 @@ def test_a_second_run_changes_nothing(tmp_path):
     box = models[notebook.cells[2].outputs[0].data[tool.VIEW]["model_id"]].state
     html = models[box.children[1].removeprefix("IPY_MODEL_")].state
     assert html.value == "<b>still</b>"
-    assert any("_esm" in model.state for model in models.values())
+    assert [model.state._esm for model in models.values() if "_esm" in model.state] == [tool.NO_SCRIPT]
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPT.parent.parent.glob("book/*.ipynb")), ids=lambda path: path.stem)
+def test_the_notebooks_hold_no_copy_of_the_script_that_draws_figures(path):
+    widgets = nbformat.read(path, as_version=4).metadata.get("widgets", {tool.STATE: {"state": {}}})
+    states = [model.state for model in widgets[tool.STATE]["state"].values()]
+    assert {state._esm for state in states if "_esm" in state} <= {tool.NO_SCRIPT}, "make refresh saves it without"
 
 
 @pytest.mark.parametrize("source, says", [

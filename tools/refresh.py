@@ -6,6 +6,7 @@
 A notebook is written only if every cell ran without an error and without a word on stderr.
 A cell tagged `keep-output` is run, but keeps the outputs it has: a measured speed would differ each time, and a
 real text may not be on this machine. To renew them, clear the cell's outputs first.
+Figures are saved without the script that draws them: the site has it once, and a cell that is run brings its own.
 """
 
 import base64
@@ -25,6 +26,9 @@ from PIL import Image
 
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
+# Saved in the place of a figure's script. JupyterLab shows it where a notebook is trusted but has not been run; Colab
+# and VS Code show no saved figures.
+NO_SCRIPT = 'export default { render({ el }) { el.textContent = "Run the cells down to this figure to see it."; } };'
 QUIET = {"D2LRNN_QUIET": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 # What JupyterLab, VS Code and Colab leave in the metadata of a cell.
 EDITOR_NOTES = {"execution", "ExecuteTime", "collapsed", "scrolled", "id", "outputId", "colab", "vscode", "trusted"}
@@ -126,7 +130,7 @@ def normalise(notebook, name):
 def rename_models(cells, models, name):
     """Give widget models ids that depend on nothing but their place in the notebook.
 
-    Models that no output shows, not even as a part of another one, are left out.
+    Models that no output shows, not even as a part of another one, are left out, and so are the scripts of figures.
     """
     new_ids = {}
 
@@ -143,6 +147,9 @@ def rename_models(cells, models, name):
             if view:
                 visit(view["model_id"], f"{name}/{position}/{count}")
                 view["model_id"] = new_ids.get(view["model_id"], view["model_id"])
+    for model in models.values():
+        if "_esm" in model["state"]:
+            model["state"]["_esm"] = NO_SCRIPT
     text = json.dumps({new: models[old] for old, new in new_ids.items()})
     for old, new in new_ids.items():
         text = text.replace(f"IPY_MODEL_{old}", f"IPY_MODEL_{new}")

@@ -5,8 +5,10 @@
   font is cut down to the icons that the pages use.
 - The search index is loaded by the search page alone.
 - Scripts in the head no longer hold up the page.
+- The script that draws explorable figures is in one file for all pages.
 """
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -17,6 +19,8 @@ from fontTools import subset
 
 UNUSED = ["scripts/fontawesome.js", "sphinx-thebe", "sphinx-design", "design-tabs.js"]
 SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
+# What a saved figure calls its class, and the JavaScript module that draws it.
+FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
 # Rules of the theme's stylesheet: one icon each, and one font each.
 ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]+"\}')
 FONT = re.compile(r"url\(\.\./vendor/fontawesome/webfonts/([a-z0-9-]+)\.woff2\)[^}]*\}")
@@ -36,6 +40,15 @@ def lean(html, pagename):
 def leave_thebe_out(app):
     for listeners in app.events.listeners.values():
         listeners[:] = [one for one in listeners if not one.handler.__module__.startswith("sphinx_thebe")]
+
+
+def write_figure_scripts(app):
+    """The modules as texts in a plain script: a page that is opened as a file may not import a module from another."""
+    texts = {name: Path(app.srcdir, path).read_text(encoding="utf-8") for name, path in FIGURE_SCRIPTS.items()}
+    static = Path(app.outdir) / "_static"
+    static.mkdir(parents=True, exist_ok=True)
+    script = f"const FIGURE_SCRIPTS = {json.dumps(texts, ensure_ascii=False)};\n"
+    (static / "figure_scripts.js").write_text(script, encoding="utf-8")
 
 
 def place_404(app, config):
@@ -81,6 +94,7 @@ def cut_icons(app, error):
 def setup(app):
     app.connect("config-inited", place_404)
     app.connect("builder-inited", leave_thebe_out, priority=1)
+    app.connect("builder-inited", write_figure_scripts)
     app.connect("html-page-context", add_to_page)
     app.connect("build-finished", cut_icons, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,5 @@
 // Brings the widgets saved in a page to life with no kernel and no network.
-// An explorable figure carries its own JavaScript (`_esm`) and data in its saved state. It gets a
+// An explorable figure has its data in its saved state and its script in FIGURE_SCRIPTS. It gets a
 // model that lives in the page. Any other widget needs a kernel: the page shows its last picture.
 (() => {
   const tags = (kind) => document.querySelectorAll(`script[type="application/vnd.jupyter.widget-${kind}+json"]`);
@@ -20,11 +20,11 @@
     };
   }
 
-  async function showExplorable(state, el) {
-    const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
-    const module = await import(url);
-    URL.revokeObjectURL(url);
-    if (state._css) el.append(Object.assign(document.createElement("style"), { textContent: state._css }));
+  const modules = {};
+
+  async function showExplorable(name, state, el) {
+    modules[name] ??= import(URL.createObjectURL(new Blob([FIGURE_SCRIPTS[name]], { type: "text/javascript" })));
+    const module = await modules[name];
     await module.default.render({ model: pageModel(state), el });
   }
 
@@ -45,7 +45,8 @@
     const el = Object.assign(document.createElement("div"), { className: "page-widget" });
     tag.after(el);
     const state = saved[id]?.state ?? {};
-    if (state._esm) showExplorable(state, el).catch((error) => console.error(error));
+    const name = state._anywidget_id;
+    if (name in FIGURE_SCRIPTS) showExplorable(name, state, el).catch((error) => console.error(error));
     else showNote(id, el);
   }
 })();

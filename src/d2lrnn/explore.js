@@ -67,12 +67,12 @@ function logTicks(low, high) {
 
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 function tickText(value) {
+  if (value === null) return "no value";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) {
-    const power = Math.floor(Math.log10(size) + 1e-9);
-    const digits = +(value / 10 ** power).toPrecision(3);
+    const [digits, power] = value.toExponential(2).split("e").map(Number);
     const exponent = [...String(power)].map((c) => SUPERSCRIPT[c]).join("");
-    return (digits === 1 ? "" : `${digits}·`) + `10${exponent}`;
+    return (digits === 1 ? "" : `${String(digits).replace("-", "−")}·`) + `10${exponent}`;
   }
   return String(+value.toPrecision(4)).replace("-", "−");
 }
@@ -95,16 +95,16 @@ function drawPanel(svg, panel, marks, width) {
   svg.setAttribute("height", height);
   const add = (tag, attributes, text) => svg.appendChild(element(tag, attributes, text));
 
-  const categories = marks.find((m) => m.kind === "bars")?.x;
+  const categories = marks.find((m) => m.kind === "bars" && m.x.length)?.x, xscale = categories ? "linear" : panel.xscale;
   let xlim = categories ? [-0.5, categories.length - 0.5] : panel.xlim, ylim = panel.ylim;
   if (panel.equal) {
     const unit = Math.min((right - left) / (xlim[1] - xlim[0]), (bottom - top) / (ylim[1] - ylim[0]));
     const around = ([low, high], pixels) => [(low + high - pixels / unit) / 2, (low + high + pixels / unit) / 2];
     [xlim, ylim] = [around(xlim, right - left), around(ylim, bottom - top)];
   }
-  const x = scale(categories ? "linear" : panel.xscale, xlim, [left, right]);
+  const x = scale(xscale, xlim, [left, right]);
   const y = scale(panel.yscale, ylim, [bottom, top]);
-  svg.dataset.x = JSON.stringify([...xlim, left, right, panel.xscale]);
+  svg.dataset.x = JSON.stringify([...xlim, left, right, xscale]);
   svg.dataset.y = JSON.stringify([...ylim, bottom, top, panel.yscale]);
 
   for (const v of y.ticks) {
@@ -123,14 +123,18 @@ function drawPanel(svg, panel, marks, width) {
   const clip = (v) => Math.max(top, Math.min(bottom, v));
   const labels = [];
   for (const mark of marks) {
-    const points = mark.x.map((v, i) => [categories ? i : v, mark.y[i]]).filter(([a, b]) => x.shows(a) && y.shows(b));
-    if (!points.length) continue;
-    const pixels = points.map(([a, b]) => [x(a), clip(y(b))]);
+    const places = mark.x.map((v, i) => [mark.kind === "bars" ? i : v, mark.y[i]])
+      .map(([a, b]) => (x.shows(a) && y.shows(b) ? [x(a), clip(y(b))] : null));
+    const pixels = places.filter((place) => place);
+    if (!pixels.length) continue;
     const group = add("g", { class: "mark", "data-label": mark.label });
     if (mark.kind === "line") {
-      const d = pixels.map(([a, b], i) => `${i ? "L" : "M"}${a.toFixed(2)} ${b.toFixed(2)}`).join("");
+      const at = ([a, b]) => `${a.toFixed(2)} ${b.toFixed(2)}`;
+      const d = places.map((place, i) => (place ? (places[i - 1] ? "L" : "M") + at(place) : "")).join("");
       group.append(element("path", { d, fill: "none", stroke: mark.color, "stroke-width": mark.dashed ? 1.5 : 2.5,
         "stroke-dasharray": mark.dashed ? "5 4" : "none", "stroke-linejoin": "round" }));
+      const alone = places.filter((place, i) => place && !places[i - 1] && !places[i + 1]);
+      for (const [a, b] of alone) group.append(element("circle", { cx: a, cy: b, r: 2.5, fill: mark.color }));
     } else if (mark.kind === "dots") {
       for (const [a, b] of pixels) group.append(element("circle", { cx: a, cy: b, r: 4, fill: mark.color }));
     } else {
@@ -190,7 +194,7 @@ function drawText(node, panel, marks, current, about) {
   if (panel.title) node.append(element("b", {}, panel.title));
   for (const { label, color, x: tokens, y } of marks) {
     const values = tokens.map((_, i) => (i < y.length ? y[i] : 0));
-    const says = (i) => `${values[i] === null ? "no value" : tickText(values[i])} at “${VISIBLE[tokens[i]] ?? tokens[i]}”`;
+    const says = (i) => `${tickText(values[i])} at “${VISIBLE[tokens[i]] ?? tokens[i]}”`;
     const head = node.appendChild(element("div", { class: "explorable-scale" }));
     if (label) head.append(element("b", { style: `color: ${color}` }, label));
     const stops = [panel.ylim[0] < 0 && !log ? shade(-most, color) : "transparent", "transparent", shade(most, color)];
@@ -264,7 +268,7 @@ function drawTree(svg, panel, marks, width, about) {
     if (!mark.x.length) continue;
     const group = add("g", { class: "mark", "data-kind": "nodes", "data-label": mark.label });
     mark.x.forEach((i, n) => {
-      const node = group.appendChild(element("g", { "data-node": i, "data-value": mark.y[n] }));
+      const node = group.appendChild(element("g", { "data-node": i, "data-value": mark.y[n] ?? "" }));
       drawNode(node, i, mark);
       if (mark.ranked)
         node.append(element("text", { x: width - 4, y: y(i) + 4, "text-anchor": "end",

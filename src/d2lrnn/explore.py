@@ -26,6 +26,7 @@ import torch
 import traitlets
 
 MAX_BYTES = 60_000
+LARGEST = 1e300  # a number beyond counts as infinite and one below 1 / LARGEST as 0, so that differences stay finite
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Control:
 
     Attributes:
         label: a short text.
-        values: list of numbers in order, or of texts.
+        values: list of numbers in order, or of texts; at least one.
         start: the value shown first; the first one if None.
     """
 
@@ -49,9 +50,9 @@ class Panel:
 
     Attributes:
         xlabel, ylabel, title: short texts; units in brackets.
-        xscale, yscale: "linear" or "log".
+        xscale, yscale: "linear" or "log". A log axis leaves out what is not above 0.
         xlim, ylim: (low, high) or None.
-        equal: True if one unit is to have the same length on both axes.
+        equal: True if one unit is to have the same length on both axes, which must be linear.
     """
 
     xlabel: str
@@ -102,7 +103,10 @@ class TreePanel:
 
 @dataclass
 class Line:
-    """A line through (x, y), with its label at its right end. `dashed` is for references such as a baseline."""
+    """A line through (x, y), with its label at its right end. `dashed` is for references such as a baseline.
+
+    Where a value is missing (NaN, infinite), the line has a gap.
+    """
 
     label: str
     x: object
@@ -123,7 +127,10 @@ class Dots:
 
 @dataclass
 class Bars:
-    """Vertical bars over categories: x is a list of short texts, y their heights."""
+    """Vertical bars over categories: x is a list of short texts, y their heights.
+
+    All bars of a panel have the same categories. To lines and dots in their panel the first category is at x = 0.
+    """
 
     label: str
     x: object
@@ -175,9 +182,11 @@ class Explorable(anywidget.AnyWidget):
             wide as the figure.
 
     Raises:
-        ValueError: no controls or panels, a start that is not among the values, marks that do not fit the panels, x and
-            y of different lengths, a text panel whose control or tokens do not fit the figure's controls, a tree whose
-            parents or nodes do not fit, or more than 60 kB of numbers (use fewer values or points).
+        ValueError: no controls or panels, a control without values, a start that is not among the values, marks that
+            do not fit the panels, x and y of different lengths, numbers where texts belong or texts where numbers do,
+            limits or a scale that no axis can have, a log axis with no value above 0, a text panel whose control or
+            tokens do not fit the figure's controls, a tree whose parents or nodes do not fit, or more than 60 kB of
+            numbers (use fewer values or points).
     """
 
     _esm = files("d2lrnn").joinpath("explore.js").read_text(encoding="utf-8")
@@ -198,10 +207,11 @@ def tabulate(name, frame, controls, panels):
 
     Returns:
         dict that JSON can hold. The combinations are in the order of itertools.product; numbers have 3 significant
-        digits (4 on the x axis); what is not finite becomes None.
+        digits (4 on the x axis); what is not finite, or beyond 1e300, becomes None, and what is below 1e-300 0.
     """
     if not controls or not panels:
         raise ValueError(f"explorable {name!r} needs at least one control and one panel")
+    control_data = [_control_data(name, control) for control in controls.values()]
     panel_data = [_panel_data(name, panel, controls) for panel in panels]
     arrays, styles = {}, {}
     frames = [
@@ -210,7 +220,7 @@ def tabulate(name, frame, controls, panels):
     ]
     data = {
         "name": name,
-        "controls": [_control_data(name, control) for control in controls.values()],
+        "controls": control_data,
         "panels": panel_data,
         "arrays": [list(array) for array in arrays],
         "styles": [dict(style) for style in styles],
@@ -219,7 +229,7 @@ def tabulate(name, frame, controls, panels):
     for i, panel in enumerate(panel_data):
         for key in ("xlim", "ylim"):
             if key in panel:
-                panel[key] = _limits(panel, key[0], i, data)
+                panel[key] = _panel_limits(panel, key[0], i, data)
     size = len(str(data))
     if size > MAX_BYTES:
         raise ValueError(f"explorable {name!r}: {size:,} bytes, more than {MAX_BYTES:,}: use fewer values or points")
@@ -227,6 +237,8 @@ def tabulate(name, frame, controls, panels):
 
 
 def _control_data(name, control):
+    if len(control.values) == 0:
+        raise ValueError(f"explorable {name!r}: {control.label!r} has no values: a control needs at least one")
     start = control.values[0] if control.start is None else control.start
     if start not in control.values:
         raise ValueError(f"explorable {name!r}: {control.label!r} starts at {start!r}, which is not among its values")
@@ -240,13 +252,21 @@ def _control_data(name, control):
 
 def _panel_data(name, panel, controls):
     data = asdict(panel)
+    for key in {"xscale", "yscale"} & set(data):
+        if data[key] not in ("linear", "log"):
+            raise ValueError(f"explorable {name!r}: {key} is 'linear' or 'log', not {data[key]!r}")
+    if data.get("equal") and "log" in (data["xscale"], data["yscale"]):
+        raise ValueError(f"explorable {name!r}: a log axis has no unit: equal=True needs two linear axes")
     if isinstance(panel, TextPanel) and panel.control is not None:
         if panel.control not in controls:
             raise ValueError(f"explorable {name!r}: no control {panel.control!r} for its text, only {list(controls)}")
         data["control"] = list(controls).index(panel.control)
     if isinstance(panel, TreePanel):
-        if len(panel.tokens) != len(panel.parents):
-            raise ValueError(f"explorable {name!r}: {len(panel.tokens)} tokens and {len(panel.parents)} parents")
+        if len(panel.tokens) != len(panel.parents) or not panel.tokens:
+            counts = f"{len(panel.tokens)} tokens and {len(panel.parents)} parents"
+            raise ValueError(f"explorable {name!r}: {counts}, but a tree has at least one node, and one of each for it")
+        if not all(isinstance(token, str) for token in panel.tokens):
+            raise ValueError(f"explorable {name!r}: the tokens of a tree are texts: turn ids back into tokens")
         for i, parent in enumerate(panel.parents):
             if parent is not None and not 0 <= parent < i:
                 raise ValueError(f"explorable {name!r}: the parent of node {i} must come before it, not at {parent}")
@@ -266,6 +286,7 @@ def _frame_indices(name, text, marks_by_panel, panels_given, controls, arrays, s
         panels.append([])
         for mark in marks:
             x, y = _rounded(mark.x, 4), _rounded(mark.y, 3)
+            _check_numbers(name, mark, x, y)
             if len(x) != len(y):
                 raise ValueError(f"explorable {name!r}: {mark.label!r} has {len(x)} x values and {len(y)} y values")
             if not isinstance(panel, PLACES.get(type(mark), Panel)):
@@ -280,12 +301,22 @@ def _frame_indices(name, text, marks_by_panel, panels_given, controls, arrays, s
                 _check_nodes(name, x, mark.ranked, panel.parents)
                 style["ranked"] = mark.ranked
             panels[-1].append([index(styles, tuple(style.items())), index(arrays, x), index(arrays, y)])
+        if len({tuple(mark.x) for mark in marks if isinstance(mark, Bars)}) > 1:
+            raise ValueError(f"explorable {name!r}: the bars of one panel have different categories")
     return {"text": text, "panels": panels}
 
 
+def _check_numbers(name, mark, x, y):
+    """The x of bars and tokens are texts; every other x and y is a number or a gap."""
+    wants_texts = isinstance(mark, (Bars, Text))
+    if any(isinstance(value, str) != wants_texts for value in x):
+        rule = "texts, not numbers: turn ids back into tokens" if wants_texts else "numbers: only Bars show texts"
+        raise ValueError(f"explorable {name!r}: the x of {type(mark).__name__} {mark.label!r} are {rule}")
+    if any(isinstance(value, str) for value in y):
+        raise ValueError(f"explorable {name!r}: the y of {mark.label!r} are numbers, not texts")
+
+
 def _check_tokens(name, tokens, panel, controls):
-    if not all(isinstance(token, str) for token in tokens):
-        raise ValueError(f"explorable {name!r}: the tokens of a Text are texts, not numbers: turn ids back into tokens")
     if panel.control is not None and len(tokens) != len(controls[panel.control].values):
         raise ValueError(
             f"explorable {name!r}: {len(tokens)} tokens for the {len(controls[panel.control].values)} values of "
@@ -312,30 +343,68 @@ def _rounded(values, digits):
 
 
 def _round(value, digits):
-    if not math.isfinite(value):
+    if not abs(value) <= LARGEST:  # so that NaN is caught too
         return None
-    rounded = float(f"{value:.{digits}g}")
+    rounded = float(f"{value:.{digits}g}") if abs(value) >= 1 / LARGEST else 0.0
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
 
 
-def _limits(panel, axis, i, data):
-    """The panel's limits on the axis "x" or "y", from the data of all frames where none are given."""
-    if panel[f"{axis}lim"] is not None:
-        return list(panel[f"{axis}lim"])
-    linear = panel.get(f"{axis}scale") != "log"
-    values = [
-        v
-        for frame in data["frames"]
-        for mark in frame["panels"][i]
-        for v in data["arrays"][mark[1 if axis == "x" else 2]]
-        if isinstance(v, (int, float)) and (v > 0 or linear)
-    ]
-    if axis == "y" and linear and _starts_at_zero(i, data):
-        values.append(0)
-    low, high = (min(values), max(values)) if values else (0, 1)
-    return [low, high] if low < high else [low - 0.5, high + 0.5]
+def _panel_limits(panel, axis, i, data):
+    """The limits of the panel with the number `i` on the axis "x" or "y": those given, or those of all frames' data."""
+    name, scale, given = data["name"], panel.get(f"{axis}scale"), panel[f"{axis}lim"]
+    if given is not None:
+        return given_limits(name, given, scale)
+    marks = [mark for frame in data["frames"] for mark in frame["panels"][i]]
+    kinds = {data["styles"][mark[0]]["kind"] for mark in marks}
+    values = [v for mark in marks for v in data["arrays"][mark[1 if axis == "x" else 2]] if isinstance(v, (int, float))]
+    if scale == "log" and values and max(values) <= 0 and "text" not in kinds:
+        raise ValueError(f"explorable {name!r}: no value of panel {i + 1} is above 0: its {axis} axis cannot be log")
+    from_end = {"bars"} if scale == "log" else {"bars", "text"}
+    return limits(values, scale, axis == "y" and bool(kinds & from_end))
 
 
-def _starts_at_zero(i, data):
-    kinds = {data["styles"][mark[0]]["kind"] for frame in data["frames"] for mark in frame["panels"][i]}
-    return bool(kinds & {"bars", "text"})
+def given_limits(name, given, scale):
+    """Limits as a list of two numbers, or an error if no axis can have them.
+
+    Args:
+        name: the explorable's name, for the error.
+        given: (low, high).
+        scale: "linear" or "log".
+
+    Raises:
+        ValueError: not two numbers, low not below high or closer to it than a picture can show, NaN, a number beyond
+            1e300, or a log axis with a low that is not above 0.
+    """
+    try:
+        low, high = (v if isinstance(v, int) else float(v) for v in given)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    ordered = -LARGEST <= low < high <= LARGEST and (scale == "linear" or low > 0)
+    if not ordered or high - low <= max(1e-9 * max(-low, high), 1 / LARGEST):
+        rule = "two finite numbers, low < high" + (" and 0 < low" if scale == "log" else "")
+        raise ValueError(f"explorable {name!r}: a {scale} axis cannot have the limits {given}: it needs {rule}")
+    return [low, high]
+
+
+def limits(values, scale, from_end=False):
+    """Limits of an axis that hold all values and leave room to see them. The one place where limits are computed.
+
+    Args:
+        values: list of numbers, rounded as in `tabulate`; a log axis leaves out what is not above 0. May be empty.
+        scale: "linear" or "log".
+        from_end: True for marks that begin at 0 or, on a log axis, at its lower end, such as bars.
+
+    Returns:
+        [low, high]: finite, low < high, and 0 < low on a log axis. A value that stands alone is in the middle.
+    """
+    if scale == "log":
+        values = [v for v in values if v > 0] or [1]
+        low, high = min(values), max(values)
+        if low == high:
+            return [low / 10, high * 10]
+        return [low / 10 if from_end else low, high]
+    if from_end:
+        values = [*values, 0]
+    low, high = min(values, default=0), max(values, default=1)
+    margin = max(0.5, abs(low) / 2) if low == high else 0
+    return [low - margin, high + margin]

@@ -52,7 +52,7 @@ def read(figure):
                     label: mark.dataset.label,
                     kind: mark.dataset.kind
                         ?? (path ? "line" : all("circle").length ? "dots" : all("rect").length ? "bars" : "text"),
-                    points: path ? path.slice(1).split("L").map(point => point.split(" ").map(Number))
+                    points: path ? path.slice(1).split(/[ML]/).map(point => point.split(" ").map(Number))
                         : all("circle").length ? all("circle").map(c => [+c.getAttribute("cx"), +c.getAttribute("cy")])
                         : all("rect").map(r => ["x", "width", "y", "height"].map(name => +r.getAttribute(name))),
                     tokens: all("[data-token]").map(t => [t.dataset.token, t.dataset.value]),

@@ -128,6 +128,15 @@ def test_every_saved_widget_is_shown(name, addresses, visit):
         assert page.locator("figure.explorable, .lab-note").count() == len(views)
 
 
+def test_the_script_of_the_figures_is_served_once():
+    script = (ROOT / "src/d2lrnn/explore.js").read_text(encoding="utf-8")
+    served = (HTML / "_static/figure_scripts.js").read_text(encoding="utf-8")
+    texts = json.loads(served.removeprefix("const FIGURE_SCRIPTS = ").removesuffix(";\n"))
+    assert texts == {"d2lrnn.explore.Explorable": script}
+    others = [path for path in HTML.rglob("*.*") if path.suffix in (".html", ".js") and path.name != "figure_scripts.js"]
+    assert [path.name for path in others if "addReadout(svg" in path.read_text(encoding="utf-8")] == []
+
+
 def test_the_address_alone_leads_to_the_front_page(addresses, browser):
     page = browser.new_page()
     page.goto(f"{addresses['server']}/", wait_until="commit")
