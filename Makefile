@@ -3,21 +3,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 NOTEBOOKS ?= book
-QUIET := OMP_NUM_THREADS=1 D2LRNN_QUIET=1 PYTHONHASHSEED=0
+TORCH ?= 2.13.0
+TESTS := -m pytest --nbval -n 2 --dist loadscope --ignore=tests/site
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lab refresh other-seeds test-site bench clean
+.PHONY: help book test test-long test-oldest serve lab refresh other-seeds test-site bench clean
 
 help:
-	@echo "make book       build the site in _build/html (the first time this installs everything into .venv)"
-	@echo "make test       unit tests, every notebook run again and compared, the repository's own checks"
-	@echo "make serve      the site on http://127.0.0.1:8000 (PORT=... for another port)"
-	@echo "make lab        open the notebooks in JupyterLab"
-	@echo "make refresh    run the notebooks and save their outputs (NOTEBOOKS=book/01_sequence_models.ipynb for one)"
-	@echo "make other-seeds run the notebooks that changed with other seeds: what they assert must hold (NOTEBOOKS=...)"
-	@echo "make test-site  drive the built site in Chromium"
-	@echo "make bench      measure what the book claims about speed"
-	@echo "make clean      remove what was built (.venv stays)"
+	@echo "make book         build the site in _build/html (the first time this installs everything into .venv)"
+	@echo "make test         unit tests, every notebook run again and compared, the repository's own checks"
+	@echo "make test-long    the unit tests with many more random examples"
+	@echo "make test-oldest  the tests with the oldest packages allowed, in .venv-oldest (TORCH=2.6.0 for its torch)"
+	@echo "make serve        the site on http://127.0.0.1:8000 (PORT=... for another port)"
+	@echo "make lab          open the notebooks in JupyterLab"
+	@echo "make refresh      run the notebooks and save their outputs (NOTEBOOKS=book/01_sequence_models.ipynb for one)"
+	@echo "make other-seeds  run the notebooks that changed with other seeds: what they assert must hold (NOTEBOOKS=...)"
+	@echo "make test-site    drive the built site in Chromium"
+	@echo "make bench        measure what the book claims about speed"
+	@echo "make clean        remove what was built (.venv and .venv-oldest stay)"
 	@echo "PYTHON=python3.12 chooses the Python that .venv is made with."
 
 # The stamp is newer than both files as long as nothing has to be installed.
@@ -37,7 +40,18 @@ book: $(INSTALLED)
 	@echo "Open _build/html/index.html"
 
 test: $(INSTALLED)
-	$(QUIET) $(BIN)/python -m pytest --nbval --nbval-cell-timeout=120 -n 2 --dist loadscope --ignore=tests/site tests book
+	$(BIN)/python $(TESTS) tests book
+
+# Laws that hold for all inputs, tried on twenty times as many and on other ones each time.
+test-long: $(INSTALLED)
+	$(BIN)/python $(TESTS) --hypothesis-profile=long tests
+
+# Older torch wheels bring gigabytes of CUDA libraries, hence the torch of requirements.txt, unless TORCH= says another.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt torch==$(TORCH) \
+	  -e . ipykernel ipython nbval pytest pytest-xdist hypothesis sacrebleu ruff
+	.venv-oldest/bin/python $(TESTS) tests book
 
 serve: book
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(or $(PORT),8000)
@@ -46,7 +60,7 @@ lab: $(INSTALLED)
 	$(BIN)/jupyter lab book
 
 refresh: $(INSTALLED)
-	$(QUIET) $(BIN)/python tools/refresh.py $(NOTEBOOKS)
+	$(BIN)/python tools/refresh.py $(NOTEBOOKS)
 
 other-seeds: $(INSTALLED)
 	$(BIN)/python tools/other_seeds.py $(filter-out book,$(NOTEBOOKS))
@@ -59,4 +73,4 @@ bench: $(INSTALLED)
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

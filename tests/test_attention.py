@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -35,7 +35,6 @@ def make(kind, d):
 
 
 @sizes
-@settings(deadline=None, max_examples=50)
 def test_scaled_dot_product_is_that_of_torch(lengths, extra, Q, d, v, seed):
     queries, keys, values, lengths = random_inputs(lengths, extra, Q, d, v, seed)
     allowed = mask(lengths, keys.shape[1])[:, None].expand(-1, Q, -1)
@@ -64,7 +63,6 @@ def test_the_learned_scores_are_those_of_their_equations():
 
 @every_kind
 @sizes
-@settings(deadline=None, max_examples=25)
 def test_padding_gets_no_weight_and_no_gradient(kind, lengths, extra, Q, d, v, seed):
     queries, keys, values, lengths = random_inputs(lengths, extra, Q, d, v, seed)
     keys.requires_grad_()

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn.batches import (
@@ -24,7 +24,6 @@ def draw(batches, num_tokens, batch_size, num_steps, seed):
 
 @both
 @sizes
-@settings(deadline=None)
 def test_windows(batches, batch_size, num_steps, extra, seed):
     num_tokens = batch_size * num_steps + 1 + extra
     drawn = draw(batches, num_tokens, batch_size, num_steps, seed)
@@ -43,7 +42,6 @@ def test_windows(batches, batch_size, num_steps, extra, seed):
 
 @both
 @sizes
-@settings(deadline=None)
 def test_the_generator_decides(batches, batch_size, num_steps, extra, seed):
     num_tokens = batch_size * num_steps + 1 + extra
     first, second = (draw(batches, num_tokens, batch_size, num_steps, seed) for _ in range(2))
@@ -52,7 +50,6 @@ def test_the_generator_decides(batches, batch_size, num_steps, extra, seed):
 
 
 @sizes
-@settings(deadline=None)
 def test_sequential_rows_continue(batch_size, num_steps, extra, seed):
     drawn = draw(sequential_batches, batch_size * num_steps + 1 + extra, batch_size, num_steps, seed)
     for (_, Y), (X, _) in zip(drawn, drawn[1:], strict=False):
@@ -130,7 +127,6 @@ def test_as_ids():
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=5), st.integers(0, 9))
-@settings(deadline=None)
 def test_padded_sequences_keep_their_tokens_and_lengths(sequences, pad_id):
     ids, lengths = pad(sequences, pad_id)
     T = max(map(len, sequences))
@@ -157,7 +153,6 @@ def test_sequences_that_cannot_be_padded_are_refused(sequences, pad_id, error, w
 
 
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 99))
-@settings(deadline=None)
 def test_shuffled_batches_use_each_row_once_and_keep_rows_together(N, batch_size, seed):
     ids, tags = torch.arange(N * 3).view(N, 3), torch.arange(N)
     drawn = [list(shuffled_batches((ids, tags), batch_size, torch.Generator().manual_seed(seed))) for _ in range(2)]
@@ -214,7 +209,6 @@ def unpadded(batch):
 
 
 @given(some_pairs, st.integers(1, 7), st.integers(0, 99), st.booleans(), st.booleans())
-@settings(deadline=None)
 def test_pair_batches_use_each_pair_once(pairs, batch_size, seed, bucket, shuffle):
     drawn = draw_pairs(pairs, batch_size, seed, bucket=bucket, shuffle=shuffle)
     found = [pair for batch in drawn for pair in unpadded(batch)]

@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
@@ -38,7 +38,6 @@ def torch_rnn(inputs, state, params, nonlinearity):
     return H @ params["W_hq"].detach() + params["b_q"].detach(), last[0], layer
 
 
-@settings(deadline=None, max_examples=40)
 @given(sizes, sizes, sizes, sizes, sizes, st.integers(0, 9999), activations, st.booleans())
 def test_rnn_is_torch_rnn_outputs_and_gradients(T, B, D, h, q, seed, activation, double):
     dtype, atol = (torch.float64, 1e-12) if double else (torch.float32, 1e-6)
@@ -66,7 +65,6 @@ def test_rnn_is_torch_rnn_outputs_and_gradients(T, B, D, h, q, seed, activation,
         assert_close(ours, theirs, **close)
 
 
-@settings(deadline=None, max_examples=20)
 @given(sizes, sizes, sizes, sizes, sizes, st.integers(0, 9999), activations)
 def test_rnn_is_its_step_repeated(T, B, D, h, q, seed, activation):
     inputs, H, params = example(T, B, D, h, q, seed, torch.float64)
@@ -77,7 +75,6 @@ def test_rnn_is_its_step_repeated(T, B, D, h, q, seed, activation):
     assert_close(last, H)
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.integers(2, 9), st.data())
 def test_two_pieces_with_the_state_carried_are_one_long_run(T, data):
     inputs, state, params = example(T, 3, 4, 5, 2, T, torch.float64)
@@ -174,7 +171,6 @@ def assert_all_close(pairs, dtype):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(list(CELLS)), sizes, sizes, sizes, sizes, st.integers(0, 9999), st.booleans(), st.booleans())
 def test_cells_are_torchs_layers_outputs_states_and_gradients(device, cell, T, B, D, h, seed, double, from_zeros):
     _, _, recurrence, Layer = CELLS[cell]
@@ -267,7 +263,6 @@ def test_gru_step_is_the_equations_gate_by_gate(reset_after):
     assert not torch.allclose(state, cells.gru_step(X, H, params, not reset_after)[1])
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.sampled_from(list(CELLS)), sizes, sizes, sizes, sizes, st.one_of(st.none(), sizes), st.booleans())
 def test_recurrences_are_their_steps_repeated(cell, T, B, D, h, q, reset_after):
     _, step, recurrence, _ = CELLS[cell]
@@ -378,7 +373,6 @@ def stack_of_torch(cell, D, h, num_layers, two_directions, seed, device, dtype):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@settings(deadline=None, max_examples=60)
 @given(
     cell=st.sampled_from(list(CELLS)),
     num_layers=st.integers(1, 3),
@@ -474,7 +468,6 @@ def test_padding_changes_nothing_and_gets_no_gradient(cell):
     assert not filled.grad[padding].any() and filled.grad[~padding].all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=5), st.integers(0, 2))
 def test_reverse_turns_each_sequence_and_leaves_its_padding(lengths, extra):
     T = max(lengths) + extra

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn import corpora, grammar
@@ -302,7 +302,6 @@ SENTENCE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(SENTENCE, SENTENCE), min_size=1), st.sampled_from(["\n", "\r\n"]))
 def test_pairs_survive_a_file(tmp_path_factory, pairs, line_end):
     lines = line_end.join("\t".join(pair) for pair in pairs)

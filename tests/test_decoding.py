@@ -5,7 +5,6 @@ from functools import partial
 import pytest
 import torch
 from hypothesis import assume, example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -16,7 +15,6 @@ torch.set_num_threads(1)
 
 EOS, BOS = 0, 1
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
-settings = partial(hypothesis_settings, deadline=None)
 alphas = st.sampled_from([0, 0.75, 1.0, 1.5])
 seeds = st.integers(0, 10_000)
 
@@ -119,7 +117,6 @@ small = given(
 )
 
 
-@settings(max_examples=25)
 @small
 @example(seed=0, B=2, T=3, V=4, scale=2.0, alpha=0.75, banned=True)
 def test_exhaustive_search_scores_every_sequence(seed, B, T, V, scale, alpha, banned):
@@ -138,7 +135,6 @@ def test_exhaustive_search_scores_every_sequence(seed, B, T, V, scale, alpha, ba
         assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
 
 
-@settings(max_examples=40)
 @small
 def test_a_beam_of_all_prefixes_is_exhaustive_search(seed, B, T, V, scale, alpha, banned):
     step, state = random_model(seed, B, T, V, scale=scale)
@@ -148,7 +144,6 @@ def test_a_beam_of_all_prefixes_is_exhaustive_search(seed, B, T, V, scale, alpha
     assert_same(beam_search(step, state, BOS, EOS, T, width, alpha, banned), best, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=40)
 @given(
     seed=seeds,
     B=st.integers(1, 5),
@@ -175,7 +170,6 @@ def test_a_beam_of_width_1_is_greedy_decoding(seed, B, T, V, scale, alpha, banne
         assert EOS not in h.tokens[:-1]
 
 
-@settings(max_examples=50)
 @given(
     seed=seeds,
     B=st.integers(1, 5),
@@ -199,7 +193,6 @@ def test_a_batch_gives_what_one_hypothesis_at_a_time_gives(seed, B, T, V, width,
     assert fewer == [ranked[:num_results] for ranked in found]
 
 
-@settings(max_examples=25)
 @given(
     seed=seeds, B=st.integers(1, 4), V=st.integers(2, 9), width=st.integers(1, 6), alpha=alphas, banned=st.booleans()
 )
@@ -220,7 +213,6 @@ def test_what_beam_search_returns(seed, B, V, width, alpha, banned):
             assert all(type(token) is int for token in h.tokens)
 
 
-@settings(max_examples=25)
 @given(seed=seeds, B=st.integers(1, 5), width=st.integers(1, 6), order=st.data())
 def test_a_sentence_does_not_depend_on_the_others(seed, B, width, order):
     step, state = rnn_model(seed, B, V=8)
@@ -234,7 +226,6 @@ def test_a_sentence_does_not_depend_on_the_others(seed, B, width, order):
     assert_same([greedy(step, rows(state, some), BOS, EOS, 7)], [[written[i] for i in some]])
 
 
-@settings(max_examples=40)
 @given(seed=seeds, B=st.integers(1, 3), T=st.integers(1, 4), V=st.integers(2, 5), width=st.integers(1, 8), alpha=alphas)
 def test_ties(seed, B, T, V, width, alpha):
     step, state = tied_model(seed, B, T, V)
@@ -351,7 +342,6 @@ def test_a_sentence_stops_as_soon_as_its_results_are_certain():
         assert len(calls) == num_calls
 
 
-@settings(max_examples=25)
 @given(
     seed=seeds, T=st.integers(1, 5), V=st.integers(2, 6), width=st.integers(1, 7), alpha=alphas, banned=st.booleans()
 )

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import grad, vmap
 
@@ -21,7 +21,6 @@ def norm(W):
 # Recurrent matrices
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.sampled_from(MATRICES), st.integers(1, 5), st.floats(0.1, 2), st.integers(0, 99))
 def test_has_the_radius_asked_for(kind, half_size, radius, seed):
     W = dynamics.recurrent_matrix(kind, 2 * half_size, radius, seeded(seed))
@@ -99,7 +98,6 @@ def test_lag_norms_agree_with_autograd(activation):
 # The cliff
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.floats(-7, 7), st.floats(-4, 4), st.integers(1, 12))
 def test_gradient_of_the_cliff_agrees_with_autograd(w, b, num_steps):
     point = torch.tensor([w, b], dtype=torch.float64)

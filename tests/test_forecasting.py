@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn.forecasting import LinearModel, k_step_ahead, noisy_sine, rmse, windows
@@ -29,7 +29,6 @@ def test_noisy_sine_refuses_impossible_settings(bad):
         noisy_sine(**bad)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 20))
 def test_windows_agree_with_a_plain_loop(tau, k, extra):
     series = torch.arange(tau + k + extra, dtype=torch.float64)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -80,7 +80,6 @@ def by_autograd(inputs, targets, state, params, loss, activation, xi=None):
 # Backpropagation through time
 
 
-@settings(deadline=None, max_examples=150)
 @given(sizes, sizes, sizes, sizes, sizes, seeds, losses, activations, kinds, st.booleans())
 def test_bptt_is_autograd(T, B, D, h, q, seed, loss, activation, kind, with_state):
     inputs, targets, state, params = example(T, B, D, h, q, seed, loss)
@@ -92,7 +91,6 @@ def test_bptt_is_autograd(T, B, D, h, q, seed, loss, activation, kind, with_stat
     assert_close(ours, theirs, **EXACT)
 
 
-@settings(deadline=None, max_examples=100)
 @given(sizes, sizes, sizes, sizes, sizes, seeds, losses, activations, kinds, st.booleans())
 def test_truncated_bptt_is_bptt_with_the_same_factors(T, B, D, h, q, seed, loss, activation, kind, with_state):
     inputs, targets, state, params = example(T, B, D, h, q, seed, loss)
@@ -105,7 +103,6 @@ def test_truncated_bptt_is_bptt_with_the_same_factors(T, B, D, h, q, seed, loss,
     assert_close(parts, {name: whole[name] for name in parts}, **EXACT)
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 10), seeds)
 def test_regular_truncation_is_detaching_the_state_between_segments(T, tau, seed):
     inputs, targets, state, params = example(T, 2, 3, 4, 5, seed)
@@ -120,7 +117,6 @@ def test_regular_truncation_is_detaching_the_state_between_segments(T, tau, seed
     assert not ours["state"].any()
 
 
-@settings(deadline=None, max_examples=15)
 @given(st.integers(1, 5), seeds, losses, activations)
 def test_the_expected_randomised_gradient_is_the_full_one(T, seed, loss, activation):
     inputs, targets, state, params = example(T, 2, 3, 3, 4, seed, loss)
@@ -158,7 +154,6 @@ def test_the_type_is_that_of_the_inputs_and_factors_may_be_a_list():
         assert_close(function(inputs, targets, state, params, xi=xi.tolist())[1], found)
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.integers(2, 6), seeds)
 def test_losses_are_those_of_torch(q, seed):
     outputs = 3 * torch.randn(4, 2, q, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -215,7 +210,6 @@ def test_bad_arguments_of_bptt_are_refused(function):
 # Truncation
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 30), st.integers(1, 35))
 def test_regular_segments_have_tau_steps(T, tau):
     xi = gradients.regular_truncation(T, tau)
@@ -291,7 +285,6 @@ def one_weight(T, seed):
     return torch.stack(b), torch.stack(c), torch.stack(a), shares
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 12), seeds)
 def test_the_recursion_and_its_closed_form_are_autograd(T, seed):
     b, c, a, shares = one_weight(T, seed)
@@ -316,7 +309,6 @@ def enumerated(b, c, pi):
     return mean.item(), (probabilities @ (z - mean).square()).sqrt().item()
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.integers(1, 7), seeds, st.floats(0.1, 1))
 def test_moments_of_the_randomised_sum_are_those_of_all_draws(T, seed, pi):
     b, c = torch.randn(2, T, generator=seeded(seed), dtype=torch.float64)
@@ -347,7 +339,6 @@ def test_bad_arguments_of_the_recursion_are_refused(b, c):
 # Jacobians
 
 
-@settings(deadline=None, max_examples=60)
 @given(sizes, sizes, sizes, seeds, activations, st.booleans())
 def test_jacobians_and_their_norms_are_those_of_autograd(T, D, h, seed, activation, with_state):
     inputs, _, state, params = example(T, 1, D, h, 2, seed)
@@ -384,7 +375,6 @@ def test_bad_arguments_of_the_jacobians_are_refused():
             function(inputs[:, 0], state, params)
 
 
-@settings(deadline=None, max_examples=20)
 @given(sizes, sizes, sizes, st.integers(2, 6), seeds, st.booleans())
 def test_input_gradient_norms_are_those_of_the_jacobian(T, D, h, q, seed, backwards):
     inputs, targets, state, params = example(T, 1, D, h, q, seed)
@@ -428,7 +418,6 @@ def with_gradients(shapes, scale, seed):
     return parameters
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=3), min_size=1, max_size=4),
     st.sampled_from([1e-3, 1.0, 1e3]),
@@ -447,7 +436,6 @@ def test_clipping_is_that_of_torch(shapes, scale, max_norm, seed):
         assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-6)  # torch divides by the norm plus 1e-6
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.floats(0.01, 100), st.integers(0, 9999))
 def test_the_norm_afterwards_is_the_smaller_one_and_the_direction_stays(max_norm, seed):
     parameters = with_gradients([(3, 4), (5,)], 1.0, seed)
@@ -526,7 +514,6 @@ def lstm_by_autograd(inputs, targets, state, params, loss):
     return value.detach(), found, tuple(part.detach() for part in last)
 
 
-@settings(deadline=None, max_examples=60)
 @given(sizes, sizes, sizes, sizes, sizes, seeds, losses, st.booleans())
 def test_lstm_bptt_is_autograd(T, B, D, h, q, seed, loss, from_zeros):
     inputs, targets, state, params = lstm_example(T, B, D, h, q, seed, loss)
@@ -553,7 +540,6 @@ def test_lstm_bptt_refuses_what_does_not_fit():
         lstm_bptt(inputs, targets[:2], None, params)
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 6), st.integers(0, 999))
 def test_the_four_terms_sum_to_autograd(D, h, T, seed):
     g = torch.Generator().manual_seed(seed)

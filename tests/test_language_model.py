@@ -3,7 +3,7 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -33,7 +33,6 @@ def random_ids(B, T, seed=0):
     return torch.randint(V, (B, T), generator=torch.Generator().manual_seed(seed))
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     st.sampled_from(["rnn", "gru", "lstm"]),
     st.integers(1, 3),

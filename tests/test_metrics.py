@@ -3,7 +3,7 @@ import math
 import pytest
 import sacrebleu
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn.metrics import bleu, perplexity
@@ -26,7 +26,6 @@ def test_hand_computed():
     assert perplexity([math.log(1 / 2), math.log(1 / 8)]) == pytest.approx(4)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-50, 0), min_size=1, max_size=30))
 def test_is_exp_of_the_mean_cross_entropy(log_probs):
     value = perplexity(log_probs)
@@ -90,14 +89,12 @@ def sacre(candidates, references, max_n):
 
 
 @given(corpora, st.integers(1, 5))
-@settings(deadline=None)
 def test_bleu_is_sacrebleus(corpus, max_n):
     candidates, references = zip(*corpus, strict=True)
     assert bleu(candidates, references, max_n) == pytest.approx(sacre(candidates, references, max_n), abs=1e-12)
 
 
 @given(corpora, st.randoms(use_true_random=False), st.integers(1, 3))
-@settings(deadline=None)
 def test_bleu_of_sentences_made_from_their_references_is_sacrebleus(corpus, random, max_n):
     # Candidates near their references, so that BLEU is seldom 0.
     candidates = [random.choice(references)[: random.randint(1, 9)] for _, references in corpus]
@@ -106,7 +103,6 @@ def test_bleu_of_sentences_made_from_their_references_is_sacrebleus(corpus, rand
 
 
 @given(corpora)
-@settings(deadline=None)
 def test_bleu_does_not_depend_on_the_order_of_sentences_and_references(corpus):
     candidates, references = zip(*corpus, strict=True)
     turned = [list(reversed(r)) for r in reversed(references)]

@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn.metrics import perplexity
@@ -22,7 +22,6 @@ def brute_count(ids, n):
 
 
 @given(texts, st.integers(1, 5))
-@settings(deadline=None)
 def test_count_equals_counter(ids, n):
     grams, counts = count(ids, n)
     assert list(zip(map(tuple, grams.tolist()), counts.tolist(), strict=True)) == brute_count(ids, n)
@@ -31,7 +30,6 @@ def test_count_equals_counter(ids, n):
 
 
 @given(st.lists(st.sampled_from([0, 1, 50_000, 2**31 - 1]), min_size=9, max_size=60), st.integers(1, 9))
-@settings(deadline=None)
 def test_count_where_a_gram_does_not_fit_into_64_bits(ids, n):
     grams, counts = count(torch.tensor(ids), n)
     assert list(zip(map(tuple, grams.tolist()), counts.tolist(), strict=True)) == brute_count(ids, n)
@@ -58,7 +56,6 @@ def test_count_errors(ids, n, error, words):
 
 
 @given(st.floats(0.3, 2.5), st.floats(1, 1e6), st.integers(1, 20), st.integers(3, 200))
-@settings(deadline=None)
 def test_zipf_on_an_exact_power_law(exponent, constant, lo, num_ranks):
     ranks = np.arange(1, 300)
     fit = zipf_fit(constant * ranks**-exponent, ranks=(lo, lo + num_ranks - 1))
@@ -125,7 +122,6 @@ def brute_prob(ids, token, context, vocab_size, eps):
 
 
 @given(texts, texts, st.integers(1, 4), st.lists(st.floats(0.01, 10), min_size=4, max_size=4))
-@settings(deadline=None, max_examples=60)
 def test_log_probs_follow_the_formula(train, held_out, n, eps):
     model = LaplaceModel(train, n, vocab_size=6, eps=eps[:n])
     expected = [
@@ -136,7 +132,6 @@ def test_log_probs_follow_the_formula(train, held_out, n, eps):
 
 
 @given(texts, st.lists(st.integers(0, 5), max_size=6), st.integers(0, 4), st.floats(0.01, 10))
-@settings(deadline=None, max_examples=40)
 def test_probs_are_a_distribution(train, context, n, eps):
     model = LaplaceModel(train, n, vocab_size=6, eps=eps)
     probs = model.probs(context)

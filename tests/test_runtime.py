@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tqdm import tqdm
 
@@ -77,7 +77,6 @@ def draws(generator):
     return random.random(), np.random.rand(), torch.rand(1).item(), torch.rand(1, generator=generator).item()
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**64 - 1))
 def test_same_seed_gives_the_same_numbers(seed):
     assert draws(seed_everything(seed)) == draws(seed_everything(seed))

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -59,7 +59,6 @@ def steps(model, source, lengths, target_in):
 
 @pytest.mark.parametrize("device", DEVICES)
 @models
-@settings(deadline=None, max_examples=40)
 def test_step_by_step_gives_what_teacher_forcing_gives(device, lengths, seed, **options):
     model = make(seed, **options).to(device)
     source, source_lengths, target, _ = (tensor.to(device) for tensor in random_batch(lengths, seed))
@@ -69,7 +68,6 @@ def test_step_by_step_gives_what_teacher_forcing_gives(device, lengths, seed, **
 
 @pytest.mark.parametrize("device", DEVICES)
 @models
-@settings(deadline=None, max_examples=40)
 def test_a_sentence_is_read_and_written_the_same_alone_and_in_any_batch(device, lengths, seed, **options):
     model = make(seed, **options).to(device)
     source, source_lengths, target, target_lengths = (t.to(device) for t in random_batch(lengths, seed, extra=2))
@@ -82,7 +80,6 @@ def test_a_sentence_is_read_and_written_the_same_alone_and_in_any_batch(device, 
 
 
 @models
-@settings(deadline=None, max_examples=25)
 def test_rows_of_the_state_can_be_repeated_reordered_and_dropped(lengths, seed, **options):
     model = make(seed, **options)
     source, source_lengths, target, _ = random_batch(lengths, seed)
@@ -97,7 +94,6 @@ def test_rows_of_the_state_can_be_repeated_reordered_and_dropped(lengths, seed, 
 
 
 @models
-@settings(deadline=None, max_examples=20)
 def test_settings_make_the_same_model_again(lengths, seed, **options):
     model = make(seed, **options)
     source, source_lengths, target, _ = random_batch(lengths, seed)
@@ -152,7 +148,6 @@ def test_the_wirings_differ_in_where_the_context_enters(attention):
 
 
 @models
-@settings(deadline=None, max_examples=20)
 def test_the_context_stays_that_of_the_encoder(lengths, seed, **options):
     model = make(seed, **options)
     source, source_lengths, target, _ = random_batch(lengths, seed)
@@ -212,7 +207,6 @@ def test_with_attention_all_states_of_the_encoder_matter_at_every_step(attention
 
 
 @models
-@settings(deadline=None, max_examples=25)
 def test_the_loss_is_the_mean_over_the_target_tokens(lengths, seed, **options):
     model = make(seed, **options)
     source, source_lengths, target, target_lengths = batch = random_batch(lengths, seed, extra=1)

@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -38,7 +38,6 @@ batches = given(
 
 @pytest.mark.parametrize("device", DEVICES)
 @batches
-@settings(deadline=None, max_examples=30)
 def test_a_sentence_gets_the_same_tags_alone_and_in_any_batch(device, cell, num_layers, bidirectional, lengths, extra):
     model = make(Tagger, cell=cell, num_layers=num_layers, bidirectional=bidirectional).to(device)
     ids = random_ids(len(lengths), max(lengths) + extra).to(device)
@@ -51,7 +50,6 @@ def test_a_sentence_gets_the_same_tags_alone_and_in_any_batch(device, cell, num_
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
 @batches
-@settings(deadline=None, max_examples=20)
 def test_a_sentence_gets_the_same_class_alone_and_in_any_batch(
     device, pooling, cell, num_layers, bidirectional, lengths, extra
 ):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -23,7 +23,6 @@ def small_model(num_symbols=4, hidden_size=16):
     return LanguageModel(num_symbols, hidden_size)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 6), st.integers(2, 5), st.integers(0, 99))
 def test_the_answer_is_the_first_symbol(num_sequences, lag, num_symbols, seed):
     X, y = tasks.first_symbol(num_sequences, lag, num_symbols, seeded(seed))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from d2lrnn.corpora import load_pairs, load_text
@@ -28,7 +28,6 @@ def test_characters():
 
 
 @given(st.text(min_size=1))
-@settings(deadline=None)
 def test_nothing_but_space_is_lost(text):
     assert "".join(tokenize(text, level="char")) == text
     if text.strip():
@@ -56,7 +55,6 @@ def test_keep_letters():
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_keep_letters_leaves_27_characters(text):
     kept = keep_letters(text)
     assert set(kept) <= set("abcdefghijklmnopqrstuvwxyz ")
@@ -101,7 +99,6 @@ sentences = st.text(
 
 
 @given(st.one_of(sentences, st.text()))
-@settings(deadline=None)
 def test_a_normalized_text_stays_as_it_is(text):
     normal = normalize(text)
     assert normalize(normal) == normal
@@ -158,7 +155,6 @@ MARKS = {"Mn", "Mc", "Me", "Cf"}  # categories of Unicode; no word begins with s
 
 @tokenizers
 @given(text=st.one_of(sentences, st.text()))
-@settings(deadline=None)
 def test_a_joined_sentence_has_the_same_tokens_again(tokenizer, text):
     normal = normalize(text, tokenizer.lower)
     if not normal:
@@ -287,7 +283,6 @@ def test_rare_tokens_become_unknown():
 
 
 @given(token_lists, st.integers(1, 3))
-@settings(deadline=None)
 def test_counts_make_the_same_vocabulary(tokens, min_freq):
     vocab = Vocab(tokens, min_freq, ("<pad>",))
     again = Vocab(json.loads(json.dumps(dict(vocab.counts))), min_freq, ("<pad>",))
@@ -300,7 +295,6 @@ def test_a_text_may_mark_unknown_words_itself():
 
 
 @given(token_lists, st.integers(1, 3))
-@settings(deadline=None)
 def test_round_trip(tokens, min_freq):
     vocab = Vocab(tokens, min_freq)
     known = [t if tokens.count(t) >= min_freq else "<unk>" for t in tokens]

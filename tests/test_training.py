@@ -4,13 +4,14 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -49,7 +50,6 @@ def make_model(hidden_size=8, **options):
 # split
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=60), st.data())
 def test_parts_are_contiguous_and_in_order(text, data):
     lengths, left = [], len(text)
@@ -453,6 +453,7 @@ def run_until_killed(path, moment):
     long_run(path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor a fork server")
 def test_training_killed_at_any_moment_and_resumed_is_the_same_to_the_last_digit(tmp_path):
     path = tmp_path / "run.pt"
     context = multiprocessing.get_context("forkserver")
@@ -491,7 +492,6 @@ def test_a_save_that_fails_keeps_the_old_checkpoint(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["run.pt"]
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.floats(0, 0.999))
 def test_a_truncated_checkpoint_is_refused_and_the_model_unchanged(tmp_path_factory, fraction):
     path = tmp_path_factory.mktemp("truncated") / "run.pt"

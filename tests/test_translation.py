@@ -3,7 +3,7 @@ import os
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn.corpora import load_pairs
@@ -49,7 +49,6 @@ random_pairs = st.lists(
 
 
 @given(random_pairs, st.integers(1, 6), st.integers(0, 99))
-@settings(deadline=None)
 def test_no_source_sentence_is_in_both_parts(pairs, num_held_out, seed):
     sources = {normalize(source) for source, _ in pairs}
     if num_held_out >= len(sources):
@@ -127,7 +126,6 @@ def test_ids_of_pairs():
 
 
 @given(st.lists(st.tuples(st.text("ab ", min_size=1), st.text("xyz ", min_size=1)), min_size=1), st.integers(1, 5))
-@settings(deadline=None)
 def test_sentences_are_cut_but_keep_their_end(pairs, max_length):
     pairs = [(f"a{source}", f"x{target}") for source, target in pairs]
     words = Tokenizer()
@@ -221,7 +219,6 @@ def test_held_out_scores_use_all_references(trained):
 
 @pytest.mark.parametrize("attention", [None, "additive", "dot"])
 @given(st.data())
-@settings(deadline=None, max_examples=10)
 def test_a_translation_does_not_depend_on_the_other_sentences(attention, draw):
     translator = make_translator(attention=attention, bidirectional=True, cell="lstm")
     translator.model.double()

@@ -38,12 +38,12 @@ class RefreshError(Exception):
     """A cell failed, and which one."""
 
 
-def refresh(path, timeout=600):
+def refresh(path, timeout=2000):
     """Run one notebook and save it.
 
     Args:
         path: the .ipynb file.
-        timeout: seconds that one cell may take.
+        timeout: seconds after which a cell is taken to hang.
 
     Returns:
         bool: whether the file changed.

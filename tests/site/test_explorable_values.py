@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 import torch
-from conftest import ROOT
 from test_site import contrast
 
+from conftest import ROOT
 from d2lrnn import dynamics, forecasting, gradients, ngrams
 from d2lrnn.corpora import load_text
 from d2lrnn.explore import Control, Explorable, Line, Nodes, Panel, Text, TextPanel, TreePanel

@@ -1,0 +1,52 @@
+"""How the tests are run: the same from make, from an editor and in CI, on any machine, with the oldest packages too."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from test_refresh import tool as refresh
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+OLDEST = dict(re.findall(r"^([\w-]+)==([\d.]+)$", (ROOT / "tests/oldest.txt").read_text(encoding="utf-8"), re.M))
+
+
+def test_pytest_sets_what_the_notebooks_need():
+    assert refresh.QUIET.items() <= os.environ.items()
+
+
+def test_nothing_else_sets_what_the_notebooks_need():
+    """Whatever pytest did not set itself would be missing when it is started in another way."""
+    for name in ("Makefile", "README.md", ".github/workflows/test.yml"):
+        found = re.search(rf"^.*({'|'.join(refresh.QUIET)}).*pytest", (ROOT / name).read_text(encoding="utf-8"), re.M)
+        assert not found, f"{name}: {found[0]}"
+
+
+def test_a_limit_on_time_only_guards_against_hanging(pytestconfig):
+    """The slowest cell takes less than a minute: what is stopped after more than half an hour has hung."""
+    assert pytestconfig.option.nbval_cell_timeout >= 1800
+    assert pytestconfig.option.nbval_kernel_startup_timeout >= 600
+    assert refresh.refresh.__defaults__[0] >= 1800
+    for name in ("Makefile", "README.md", ".github/workflows/test.yml"):
+        assert "cell-timeout" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_hypothesis_has_no_limit_on_time():
+    assert settings.default.deadline is None
+
+
+@pytest.mark.parametrize("dependency", [d for d in PROJECT["dependencies"] if not d.startswith("torch>=")])
+def test_the_lower_bounds_are_the_versions_that_are_tested(dependency):
+    name, version = dependency.split(">=")
+    assert OLDEST[name] == version
+
+
+def test_ci_runs_the_oldest_torch_and_the_newest():
+    bounds = dict(d.split(">=") for d in PROJECT["dependencies"])
+    [newest] = re.findall(r"^torch==([\d.]+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    assert f"TORCH ?= {newest}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    assert f'torch: ["{bounds["torch"]}", "{newest}"]' in workflow
