@@ -60,11 +60,14 @@ def test_the_notebooks_hold_no_copy_of_the_script_that_draws_figures(path):
     assert {state._esm for state in states if "_esm" in state} <= {tool.NO_SCRIPT}, "make refresh saves it without"
 
 
-@pytest.mark.parametrize("source, says", [
-    ("1 / 0", "cell 2 failed"),
-    ("import sys; print('careful', file=sys.stderr)", "cell 2 wrote to stderr"),
-    ("import os; os._exit(1)", "cell 2 failed"),
-])
+@pytest.mark.parametrize(
+    "source, says",
+    [
+        ("1 / 0", "cell 2 failed"),
+        ("import sys; print('careful', file=sys.stderr)", "cell 2 wrote to stderr"),
+        ("import os; os._exit(1)", "cell 2 failed"),
+    ],
+)
 def test_a_failing_cell_leaves_the_file_as_it_was(tmp_path, source, says):
     path = write(tmp_path / "01_toy.ipynb", ["print(1)", source, "print(3)"])
     before = path.read_bytes()

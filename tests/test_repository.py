@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.name)]
-CITED = re.compile(r"https?://(?:dx\.)?doi\.org/([^\s)\"]+)|https?://arxiv\.org/(?:abs|pdf)/([\d.]+)|urn:isbn:([\dX-]+)")
+CITED = re.compile(
+    r"https?://(?:dx\.)?doi\.org/([^\s)\"]+)|https?://arxiv\.org/(?:abs|pdf)/([\d.]+)|urn:isbn:([\dX-]+)"
+)
 # What would differ on another machine or in another run: an address in memory, a folder, a time, a device.
 CHANGING = re.compile(
     r"\bat 0x[0-9a-f]{6,}|/(?:home|Users|root|tmp|work|usr|content)/|[A-Z]:\\Users"

@@ -116,9 +116,7 @@ def load_pairs(source="grammar", num_pairs=None, seed=0):
         raise ValueError(f"num_pairs must be an integer of at least 1, or None, not {num_pairs!r}")
     if source == "grammar":
         sentences = grammar.sample(10_000 if num_pairs is None else num_pairs, seed)
-        return [
-            (grammar.detokenize(s.english, "english"), grammar.detokenize(s.french, "french")) for s in sentences
-        ]
+        return [(grammar.detokenize(s.english, "english"), grammar.detokenize(s.french, "french")) for s in sentences]
     if source == "eng_fra":
         data = _read_real(DOWNLOADS[source])
     else:
