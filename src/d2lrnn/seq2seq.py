@@ -162,6 +162,7 @@ class Seq2Seq(nn.Module):
         wiring: how the context enters the decoder: "initial_state", "every_step" or "both".
         attention: None, "additive" or "dot".
         dropout: the probability of zeroing a feature while training: before, between and after the layers.
+        vocabularies: the digests of the two vocabularies (`PairData.digests`): a translator refuses any others.
 
     Attributes:
         settings: dict of the arguments, from which Seq2Seq(**settings) makes a model of the same kind.
@@ -182,6 +183,7 @@ class Seq2Seq(nn.Module):
         wiring="both",
         attention=None,
         dropout=0.0,
+        vocabularies=None,
     ):
         super().__init__()
         self.settings = dict(
@@ -195,6 +197,7 @@ class Seq2Seq(nn.Module):
             wiring=wiring,
             attention=attention,
             dropout=dropout,
+            vocabularies=vocabularies,
         )
         if target_vocab_size < 1:
             raise ValueError(f"target_vocab_size must be at least 1, not {target_vocab_size}")
