@@ -18,6 +18,7 @@ from d2lrnn.batches import pad, pair_batches
 from d2lrnn.corpora import load_pairs
 from d2lrnn.decoding import Hypothesis, beam_search, greedy
 from d2lrnn.seq2seq import Seq2Seq, batch_loss
+from d2lrnn.text import Tokenizer
 from d2lrnn.translation import PairData, split_by_source
 
 SENTENCES, WIDTH, ALPHA, MAX_STEPS, ROUNDS = 64, 5, 0.75, 30, 5
@@ -91,7 +92,7 @@ def check(found, expected):
 def beam():
     print(f"beam: width {WIDTH}, {SENTENCES} sentences; target with hidden 128: all at once at least 20 times as fast")
     train_pairs, held_out = split_by_source(load_pairs("grammar", 4_000), 500)
-    data = PairData(train_pairs)
+    data = PairData(train_pairs, target_tokenizer=Tokenizer(elision=True))
     train_ids = data.encode(train_pairs)
     sources = data.encode_sources(list(dict.fromkeys(source for source, _ in held_out))[:SENTENCES])
     for hidden_size in (128, 256):

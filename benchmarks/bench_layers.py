@@ -21,6 +21,7 @@ from d2lrnn.corpora import load_pairs
 from d2lrnn.decoding import greedy
 from d2lrnn.metrics import bleu
 from d2lrnn.seq2seq import Seq2Seq, batch_loss
+from d2lrnn.text import Tokenizer
 from d2lrnn.translation import PairData, group_references, split_by_source
 
 LENGTHS, SIZES, WIDTH = (16, 64, 256, 1024, 2048), (16, 64, 256, 512), 3
@@ -183,7 +184,7 @@ def bottleneck():
 
 
 def report(name, train, held_out, attention, hidden_size, epochs, lr=0.015, seed=0):
-    data = PairData(train)
+    data = PairData(train, target_tokenizer=Tokenizer(elision=True))
     ids = data.encode(train)
     torch.manual_seed(seed)
     sizes = len(data.source_vocab), len(data.target_vocab), hidden_size

@@ -19,7 +19,8 @@ from d2lrnn.batches import pad, pair_batches
 from d2lrnn.corpora import load_pairs
 from d2lrnn.metrics import bleu
 from d2lrnn.seq2seq import Seq2Seq, batch_loss
-from d2lrnn.translation import PairData, evaluate, group_references, split_by_source
+from d2lrnn.text import Tokenizer
+from d2lrnn.translation import PairData, group_references, score_translations, split_by_source
 
 ROUNDS, T, NUM_EPOCHS = 20, 10, 6
 
@@ -86,7 +87,7 @@ def speed():
     print(f"speed: training on 600 pairs, embedding and hidden 32, two-layer GRU, batch 64, at most {T} steps")
     print(" tokens: real target tokens and <eos>, on all sides; padding never counts. Making the batches is timed too.")
     pairs = load_pairs("eng_fra", 600)
-    data = PairData(pairs, max_length=T - 1)
+    data = PairData(pairs, target_tokenizer=Tokenizer(elision=True), max_length=T - 1)
     ids = (*data.encode(pairs), data.pad_id)
     sizes = len(data.source_vocab), len(data.target_vocab)
     package = partial(Seq2Seq, *sizes, hidden_size=32, embedding_size=32, num_layers=2)
@@ -157,7 +158,7 @@ def real_pairs(validation=False):
     train_pairs, held_out = split_by_source(load_pairs("eng_fra"), 800)
     if validation:
         train_pairs, held_out = split_by_source(train_pairs, 800, seed=1)
-    data = PairData(train_pairs, min_freq=2)
+    data = PairData(train_pairs, target_tokenizer=Tokenizer(elision=True), min_freq=2)
     source_ids, target_ids = data.encode(train_pairs)
     num_tokens = sum(map(len, target_ids)) - len(target_ids)
     print(f"real pairs: {len(train_pairs):,} to train on; 800 English sentences held out, none of them in training,")
@@ -194,7 +195,7 @@ def real_pairs(validation=False):
         parameters = sum(parameter.numel() for parameter in model.parameters())
         line = f"  {name:<24}{parameters:>10,}{seconds:9.0f}{NUM_EPOCHS * num_tokens / seconds:10,.0f}"
         for width, columns in ((1, "{bleu:15.3f}{exact_match:7.3f}"), (5, "{bleu:18.3f}{exact_match:7.3f}")):
-            scores = evaluate(model, data, held_out, width)
+            scores = score_translations(model, data, held_out, width)
             line += columns.format(**scores)
             record(f"{name}, beam of {width}", bleu=scores["bleu"], exact_match=scores["exact_match"], seconds=seconds)
         print(line, flush=True)

@@ -1,4 +1,5 @@
 import dataclasses
+import gzip
 import hashlib
 import io
 import os
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn import corpora, grammar
-from d2lrnn.corpora import DownloadError, load_pairs, load_text
+from d2lrnn.corpora import DownloadError, load_pairs, load_parallel, load_text
 from d2lrnn.text import keep_letters
 
 TEXT = "The door opened.\nNobody came in.\n" * 40
@@ -185,7 +186,7 @@ def test_grammar_pairs_are_the_grammars_sentences():
     first = grammar.sample(5, seed=3)[0]
     pairs = load_pairs("grammar", num_pairs=5, seed=3)
     assert len(pairs) == 5
-    assert pairs[0] == (grammar.detokenize(first.english, "english"), grammar.detokenize(first.french, "french"))
+    assert pairs[0] == grammar.written(first)
 
 
 def test_grammar_gives_ten_thousand_pairs_that_depend_only_on_the_seed():
@@ -265,8 +266,96 @@ def test_a_known_name_wins_over_a_file_of_that_name(tmp_path, monkeypatch):
 
 
 def test_pairs_ignore_attributions_and_blank_lines(tmp_path):
-    path = write(tmp_path, "pairs.txt", "Go.\tVa !\tCC-BY 2.0\t#1\n\nHi.\tSalut.\n\n")
+    path = write(tmp_path, "pairs.txt", "Go.\tVa !\tCC-BY 2.0 #1\n\nHi.\tSalut.\tCC-BY 2.0 #2\n\n")
     assert load_pairs(path) == [("Go.", "Va !"), ("Hi.", "Salut.")]
+
+
+def test_a_tab_inside_a_sentence_is_named(tmp_path):
+    path = write(tmp_path, "pairs.txt", "Ein Hund.\tA dog.\n\nin einer \tFontäne.\tIn a fountain.\n")
+    with pytest.raises(ValueError, match=r"line 3 of .*pairs.txt has 3 columns, but the first has 2: .*Fontäne"):
+        load_pairs(path)
+    path = write(tmp_path, "pairs.txt", "Ein Hund.\tA dog.\tme\nEine Katze.\tA cat.\n")
+    with pytest.raises(ValueError, match="line 2 of .* has 2 columns, but the first has 3"):
+        load_pairs(path)
+    assert load_pairs(path, num_pairs=1) == [("Ein Hund.", "A dog.")]
+
+
+TATOEBA = "1276\tLet's try something.\t373330\tEssayons quelque chose !\n1277\tI must go.\t5\tJe dois y aller.\n"
+
+
+@pytest.mark.parametrize(
+    "content, column, label",
+    [
+        (TATOEBA, 0, "1276"),
+        ("1276\teng\tLet's try something.\n1277\teng\tI must go.\n", 0, "1276"),
+        ("eng\tLet's try something.\tfra\tEssayons !\neng\tI must go.\tfra\tJe dois.\n", 0, "eng"),
+        ("Try!\t1276\tEssaie !\nGo!\t1277\tVa !\n", 1, "1276"),
+        ("Try!\tpt-BR\tTenta!\nGo!\tpt-BR\tVai!\n", 1, "pt-BR"),
+        ("".join(f"{'cmn' if i % 2 else 'eng'}\tText {i}.\n" for i in range(40)), 0, "eng"),
+    ],
+)
+def test_a_column_of_numbers_or_languages_is_refused(tmp_path, content, column, label):
+    with pytest.raises(ValueError, match=rf"column {column} .* such as '{label}'.*columns=\(1, 3\)"):
+        load_pairs(write(tmp_path, "pairs.tsv", content))
+
+
+def test_columns_are_chosen(tmp_path):
+    path = write(tmp_path, "pairs.tsv", TATOEBA)
+    assert load_pairs(path, columns=(1, 3))[0] == ("Let's try something.", "Essayons quelque chose !")
+    assert load_pairs(path, columns=[3, 1])[1] == ("Je dois y aller.", "I must go.")
+    assert load_pairs(path, columns=(0, 1))[1] == ("1277", "I must go.")  # numbers that are asked for
+    with pytest.raises(ValueError, match=r"columns \(1, 4\) are not in .*: it has only 4"):
+        load_pairs(path, columns=(1, 4))
+    for columns in (1, (1,), (1, 1), (0, -1), (0, 1, 2), "13", (0, 1.0)):
+        with pytest.raises(ValueError, match="columns must be two different numbers"):
+            load_pairs(path, columns=columns)
+
+
+def test_short_sentences_are_no_codes(tmp_path):
+    pairs = [(word, word.upper()) for word in ("go", "run", "hi", "yes", "no")]
+    assert load_pairs(write(tmp_path, "p.txt", "\n".join("\t".join(pair) for pair in pairs))) == pairs
+
+
+def test_headers_of_anki_are_skipped(tmp_path):
+    header = "#separator:tab\n#html:false\n#notetype:Basic\n#columns:Front\tBack\tTags\n#tags column:3\n"
+    path = write(tmp_path, "anki.txt", f"\ufeff{header}#metoo\tMoi aussi\tx\nGo.\tVa !\t\n")
+    assert load_pairs(path) == [("#metoo", "Moi aussi"), ("Go.", "Va !")]
+
+
+def test_byte_order_marks_of_joined_files_go(tmp_path):
+    part = "\ufeffGo.\tVa !\n"
+    assert load_pairs(write(tmp_path, "joined.txt", part * 3)) == [("Go.", "Va !")] * 3
+    assert load_text(write(tmp_path, "text.txt", part * 2)) == "Go.\tVa !\n" * 2
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_two_aligned_files(tmp_path, ending):
+    def write_lines(name, text):
+        return write(tmp_path, name + ending, gzip.compress(text.encode()) if ending else text)
+
+    source = write_lines("corpus.de", "\ufeffEin Hund.\r\n\r\n1\tEine Katze.\r\nJa.\r\n")
+    target = write_lines("corpus.en", "A dog.\nNothing.\n1\tA cat.\n \n")
+    pairs = [("Ein Hund.", "A dog."), ("1\tEine Katze.", "1\tA cat.")]
+    with pytest.warns(UserWarning, match="2 of 4 pairs have an empty side"):
+        assert load_parallel(source, target) == pairs
+    with pytest.warns(UserWarning):
+        assert load_parallel(str(source), target, num_pairs=1) == pairs[:1]
+    with pytest.raises(ValueError, match=r"corpus.de.* has 4 lines and .*short.en.* 3"):
+        load_parallel(source, write_lines("short.en", "A dog.\nNothing.\nA cat."))
+    with pytest.raises(ValueError, match="no line in common"):
+        load_parallel(write_lines("a", "a\n\n"), write_lines("b", "\nb\n"))
+    with pytest.raises(ValueError, match="num_pairs"):
+        load_parallel(source, target, num_pairs=0)
+    with pytest.raises(FileNotFoundError, match="no file is called .*give the path"):
+        load_parallel(source, tmp_path / "missing.en")
+
+
+def test_compressed_files(tmp_path):
+    data = gzip.compress(PAIRS.encode())
+    assert len(load_pairs(write(tmp_path, "pairs.tsv.gz", data))) == 2
+    for damaged in (data[:-9], b"no archive", data[:15] + b"????" + data[19:]):
+        with pytest.raises(ValueError, match="pairs.tsv.gz cannot be decompressed"):
+            load_pairs(write(tmp_path, "pairs.tsv.gz", damaged))
 
 
 @pytest.mark.parametrize("line", ["Go. Va !", "Go.\t", "\tVa !", "Go.\t \tCC-BY"])
@@ -274,7 +363,9 @@ def test_line_that_is_no_pair_is_named(tmp_path, line):
     path = write(tmp_path, "pairs.txt", f"Hi.\tSalut.\n\n{line}\n")
     with pytest.raises(ValueError) as caught:
         load_pairs(path)
-    assert f"line 3 of {path} must be: English, a tab, French; it is {line!r}" in str(caught.value)
+    problem = str(caught.value)
+    assert f"line 3 of {path} " in problem and f" {line!r}" in problem
+    assert "must be: a sentence, a tab, its translation" in problem or "columns, but the first has 2" in problem
 
 
 def test_long_line_that_is_no_pair_is_shortened(tmp_path):
@@ -306,7 +397,7 @@ SENTENCE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=
 def test_pairs_survive_a_file(tmp_path_factory, pairs, line_end):
     lines = line_end.join("\t".join(pair) for pair in pairs)
     path = write(tmp_path_factory.getbasetemp(), "round_trip.txt", lines)
-    assert load_pairs(path) == pairs
+    assert load_pairs(path, columns=(0, 1)) == pairs
 
 
 # --- downloads

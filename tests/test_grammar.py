@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d2lrnn import grammar
-from d2lrnn.grammar import Rule, Sentence, detokenize, log_prob, num_derivations, sample, tokenize
+from d2lrnn.grammar import Rule, Sentence, log_prob, num_derivations, sample, written
+from d2lrnn.text import Tokenizer
 
 SENTENCES = sample(4000, seed=11)
 
@@ -95,14 +96,13 @@ def translate(english):
 
 @pytest.mark.parametrize(("english", "french"), TRANSLATIONS.items())
 def test_hand_checked_translations(english, french):
-    tokens = tokenize(english, "english")
+    tokens = tuple(Tokenizer()(english)) if english else ()
     if french is None:
         assert log_prob(tokens) == -math.inf
         assert num_derivations(tokens) == 0
     else:
         assert num_derivations(tokens) == 1
-        assert detokenize(translate(tokens), "french") == french
-        assert detokenize(tokens, "english") == english
+        assert written(Sentence(tokens, translate(tokens), ())) == (english, french)
 
 
 def test_every_sample_has_one_derivation_and_its_translation():
@@ -266,24 +266,20 @@ def test_long_distance_agreement_is_common():
     assert misleading > 0.2 * pronouns.total()
 
 
-@pytest.mark.parametrize("language", ["english", "french"])
-def test_detokenize_and_back(language):
+def test_written_sentences_have_the_tokens_of_the_grammar():
     for sentence in SENTENCES:
-        tokens = getattr(sentence, language)
-        text = detokenize(tokens, language)
-        assert tokenize(text, language) == tokens
-        assert text[0].isupper() and not re.search(r" [.,]|  |' ", text)
+        english, french = written(sentence)
+        assert tuple(Tokenizer()(english)) == sentence.english
+        assert Tokenizer(elision=True)(french) == " ".join(sentence.french).replace("-", " - ").split()
+        for text in (english, french):
+            assert text[0].isupper() and not re.search(r" [.,?]|  |' ", text)
 
 
 def test_written_sentences():
-    assert detokenize(("i", "see", ",", "don't", "i", "?"), "english") == "I see, don't I?"
-    assert detokenize(("l'", "homme", "dort", ",", "n'", "est-ce", "pas", "?"), "french") == (
-        "L'homme dort, n'est-ce pas\u202f?"
-    )
-    assert tokenize("L'homme dort, n'est-ce pas ?", "french") == (
-        "l'", "homme", "dort", ",", "n'", "est-ce", "pas", "?"
-    )  # fmt: skip
-    assert detokenize((), "french") == ""
+    question = "l' homme dort , n' est-ce pas ?"
+    sentence = Sentence(("i", "see", ",", "don't", "i", "?"), tuple(question.split()), ())
+    assert written(sentence) == ("I see, don't I?", "L'homme dort, n'est-ce pas\u202f?")
+    assert written(Sentence((), (), ())) == ("", "")
 
 
 @pytest.mark.parametrize("num_sentences", [-1, 2.5, "3", None])
@@ -297,10 +293,3 @@ def test_log_prob_needs_tokens():
         log_prob("the king sleeps .")
     with pytest.raises(TypeError, match="tokens"):
         num_derivations("the king sleeps .")
-
-
-def test_unknown_language():
-    with pytest.raises(ValueError, match="english.*french"):
-        detokenize(("the", "king"), "german")
-    with pytest.raises(ValueError, match="english.*french"):
-        tokenize("Der König", "german")

@@ -239,7 +239,7 @@ def test_a_tiny_temperature_is_greedy_and_does_not_overflow():
 
 def test_reserved_tokens_are_written_only_when_asked_for():
     vocab = Vocab(list("abab"), reserved=("<pad>", "<bos>"))
-    model = LanguageModel(vocab, 4)
+    model = LanguageModel(len(vocab), 4)
     torch.nn.init.constant_(model.output.bias, 0.0)
     with torch.no_grad():
         model.output.bias[:3] = 9.0
@@ -251,15 +251,15 @@ def test_reserved_tokens_are_written_only_when_asked_for():
 def test_a_vocabulary_of_the_same_size_is_refused_if_it_is_another_one():
     other = Vocab(list("the cat sat on a tam"))
     assert len(other) == V
-    model = LanguageModel(VOCAB, 6)
+    model = LanguageModel(V, 6, vocabulary=VOCAB.digest)
     generate(model, VOCAB, "the", 1)
     with pytest.raises(ValueError, match="other ones"):
         generate(model, other, "the", 1)
-    generate(LanguageModel(V, 6), other, "the", 1)  # it was made for no vocabulary in particular
+    generate(LanguageModel(V, 6), other, "the", 1)  # it does not know its own
 
 
 def test_the_settings_make_the_same_kind_of_model():
-    model = LanguageModel(VOCAB, 6, "gru", num_layers=2, embedding_size=3, dropout=0.2, skip=True)
+    model = LanguageModel(V, 6, "gru", 2, embedding_size=3, dropout=0.2, skip=True, vocabulary="x")
     again = LanguageModel(**model.settings)
     assert str(again) == str(model) and again.settings == model.settings
 
@@ -267,7 +267,7 @@ def test_the_settings_make_the_same_kind_of_model():
 def test_a_model_of_words_takes_no_str():
     vocab = Vocab("a cat sat".split())
     with pytest.raises(TypeError, match="tokenize"):
-        generate(LanguageModel(vocab, 4), vocab, "a", 1)
+        generate(LanguageModel(len(vocab), 4), vocab, "a", 1)
 
 
 def test_a_model_of_nan_writes_nothing():

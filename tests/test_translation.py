@@ -1,3 +1,5 @@
+import hashlib
+import io
 import json
 import os
 
@@ -14,8 +16,8 @@ from d2lrnn.translation import (
     PairData,
     Translator,
     TranslatorError,
-    evaluate,
     group_references,
+    score_translations,
     split_by_source,
 )
 
@@ -31,13 +33,20 @@ PAIRS = [
 ]
 
 
+FRENCH = Tokenizer(elision=True)
+
+
+def make_data(pairs=PAIRS, **options):
+    return PairData(pairs, Tokenizer(), FRENCH, **options)
+
+
 def make_model(data, **options):
     torch.manual_seed(0)
     return Seq2Seq(len(data.source_vocab), len(data.target_vocab), **{"hidden_size": 6, "embedding_size": 4} | options)
 
 
 def make_translator(pairs=PAIRS, **options):
-    data = PairData(pairs)
+    data = make_data(pairs)
     return Translator(make_model(data, **options), data)
 
 
@@ -103,6 +112,23 @@ def test_the_number_held_out_is_an_int():
         split_by_source(PAIRS, 0)
 
 
+def test_pairs_may_come_from_a_generator():
+    assert split_by_source((pair for pair in PAIRS), 2) == split_by_source(PAIRS, 2)
+    assert group_references(iter(PAIRS)) == group_references(PAIRS)
+    data = PairData(iter(PAIRS))
+    assert data.settings == PairData(PAIRS).settings
+    assert data.encode(iter(PAIRS)) == data.encode(PAIRS)
+    assert data.encode_sources(source for source, _ in PAIRS) == data.encode(PAIRS)[0]
+    assert len(list(data.batches(iter(PAIRS), 2))) == 3
+
+
+def test_one_str_is_no_list():
+    with pytest.raises(TypeError, match="not one str"):
+        PairData("Go.")
+    with pytest.raises(TypeError, match="in brackets"):
+        PairData(PAIRS).encode_sources("Go.")
+
+
 def test_an_empty_pairs_file_is_refused(tmp_path):
     for content in ("", "\n \n", "\ufeff"):
         (tmp_path / "pairs.txt").write_text(content, encoding="utf-8")
@@ -114,7 +140,7 @@ def test_an_empty_pairs_file_is_refused(tmp_path):
 
 
 def test_ids_of_pairs():
-    data = PairData(PAIRS)
+    data = make_data()
     assert data.source_vocab.tokens[:4] == data.target_vocab.tokens[:4] == ["<unk>", "<pad>", "<bos>", "<eos>"]
     assert (data.pad_id, data.bos_id, data.eos_id) == (1, 2, 3)
     assert data.max_length == 5  # c' est l' homme .
@@ -137,7 +163,7 @@ def test_sentences_are_cut_but_keep_their_end(pairs, max_length):
 
 
 def test_rare_tokens_become_unknown():
-    data = PairData(PAIRS, min_freq=2)
+    data = make_data(min_freq=2)
     assert "it's" in data.source_vocab and "i" not in data.source_vocab
     assert data.target_vocab.tokens[4:] == ["!", ".", "cours", "c'", "est", "l'", "homme"]
 
@@ -172,6 +198,7 @@ def test_minibatches_hold_the_ids_of_the_pairs(shuffle):
         ({"max_length": 0}, ValueError, "max_length must be an int of at least 1"),
         ({"max_length": 2.5}, ValueError, "max_length must be an int"),
         ({"min_freq": 0}, ValueError, "min_freq must be at least 1"),
+        ({"min_freq": 10**6}, ValueError, "no source token is seen 1000000 times .the most frequent 5 times"),
     ],
 )
 def test_settings_out_of_range_are_refused(options, error, words):
@@ -179,11 +206,38 @@ def test_settings_out_of_range_are_refused(options, error, words):
         PairData(PAIRS, **options)
 
 
+def test_no_language_is_the_default():
+    data = PairData([("How are you?", "Wie geht's?")])
+    assert data.target_vocab.tokens[4:] == ["wie", "geht's", "?"]
+    assert data.source_tokenizer == data.target_tokenizer == Tokenizer()
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [["我喜欢你。", "你是谁？", "Tom来了。"], ["吾輩は猫である。", "名前はまだ無い。"], ["สวัสดีครับ", "ผมชอบอ่านหนังสือ"]],
+    ids=["Chinese", "Japanese", "Thai"],
+)
+def test_words_without_spaces_are_refused(sentences):
+    pairs = [("You.", sentence) for sentence in sentences]
+    with pytest.raises(ValueError, match=r'without spaces.*Tokenizer\(level="char"\)'):
+        PairData(pairs)
+    with pytest.raises(ValueError, match="without spaces"):
+        PairData([(target, source) for source, target in pairs])
+    assert PairData(pairs, target_tokenizer=Tokenizer("char")).max_length >= 5
+
+
+@pytest.mark.parametrize("sentence", ["나는 고양이를 좋아해요.", "我 喜欢 你 。", "She said 你好, and left."])
+def test_words_with_spaces_are_welcome(sentence):
+    assert len(PairData([("You.", sentence)]).target_vocab) >= 7
+
+
 def test_a_pair_without_tokens_is_named():
     with pytest.raises(ValueError, match="sentence 1 is empty: ' ' has no tokens"):
         PairData([("Go.", "Va !"), (" ", "Va !")])
     with pytest.raises(ValueError, match="sentence 0 is empty"):
         PairData(PAIRS).encode([("Go.", "\u202f")])
+    with pytest.raises(ValueError, match="sentence 0, .*, has no tokens"):
+        PairData(PAIRS).encode([("Go.", "\u200b")])
 
 
 # Translators
@@ -192,7 +246,7 @@ def test_a_pair_without_tokens_is_named():
 @pytest.fixture(scope="module")
 def trained():
     """Learns PAIRS by heart, one translation of each source sentence."""
-    data = PairData(PAIRS[:2] + PAIRS[3:4] + PAIRS[5:])
+    data = make_data(PAIRS[:2] + PAIRS[3:4] + PAIRS[5:])
     model = make_model(data, hidden_size=16, attention="dot")
     pairs = PAIRS[:2] + PAIRS[3:4] + PAIRS[5:]
     fit_batches(model, lambda g: data.batches(pairs, 4, g), batch_loss, num_epochs=80, lr=0.02)
@@ -207,14 +261,18 @@ def test_raw_sentences_in_raw_sentences_out(trained, width):
 
 
 def test_held_out_scores_use_all_references(trained):
-    scores = evaluate(trained.model, trained.data, PAIRS)
+    scores = score_translations(trained.model, trained.data, PAIRS)
     # Everything was learned by heart; "Go." and "It's the man." have a second reference.
     assert scores["exact_match"] == 1 and scores["bleu"] == pytest.approx(1)
-    assert evaluate(trained.model, trained.data, PAIRS[::-1]) == scores
-    scores = evaluate(trained.model, trained.data, [("Run!", "Courez !"), ("It's the man.", "C'est l'homme.")], width=2)
+    assert score_translations(trained.model, trained.data, PAIRS[::-1]) == scores
+    scores = score_translations(
+        trained.model, trained.data, [("Run!", "Courez !"), ("It's the man.", "C'est l'homme.")], width=2
+    )
     assert scores["exact_match"] == 0.5
     assert 0 < scores["bleu"] < 1
-    assert evaluate(trained.model, trained.data, [("Unheard of " * 9, "Inouï")])["exact_match"] == 0  # no error
+    assert (
+        score_translations(trained.model, trained.data, [("Unheard of " * 9, "Inouï")])["exact_match"] == 0
+    )  # no error
 
 
 @pytest.mark.parametrize("attention", [None, "additive", "dot"])
@@ -279,7 +337,7 @@ def test_searches_that_make_no_sense_are_refused(trained, options):
     with pytest.raises((ValueError, TypeError)):
         trained.translate("Go.", **options)
     with pytest.raises((ValueError, TypeError)):
-        evaluate(trained.model, trained.data, PAIRS, **options)
+        score_translations(trained.model, trained.data, PAIRS, **options)
 
 
 def test_a_beam_wider_than_the_vocabulary_gives_a_translation(trained):
@@ -296,9 +354,28 @@ def test_the_training_mode_and_the_random_numbers_are_left_alone():
 
 
 def test_a_model_for_other_vocabularies_is_refused():
-    data = PairData(PAIRS)
+    data, other = make_data(), make_data([(source, "Va !") for source, _ in PAIRS])
     with pytest.raises(ValueError, match="target tokens, but data has"):
-        Translator(make_model(data), PairData([(source, "Va !") for source, _ in PAIRS]))
+        Translator(make_model(data), other)
+    with pytest.raises(ValueError, match="target tokens, but data has"):
+        score_translations(make_model(data), other, PAIRS)
+
+
+def test_a_model_that_knows_its_vocabularies_refuses_others_of_the_same_size(tmp_path):
+    data, other = make_data(), make_data([(source, target.replace("homme", "avion")) for source, target in PAIRS])
+    assert len(data.target_vocab) == len(other.target_vocab) and data.digests[1] != other.digests[1]
+    assert data.digests[0] == other.digests[0] == data.source_vocab.digest
+    model = make_model(data, vocabularies=data.digests)
+    for refused in (lambda: Translator(model, other), lambda: score_translations(model, other, PAIRS)):
+        with pytest.raises(ValueError, match="as many tokens, but for others"):
+            refused()
+    Translator(model, data).save(tmp_path / "translator.pt")
+    loaded = Translator.load(tmp_path / "translator.pt")
+    assert loaded.model.settings["vocabularies"] == data.digests
+    with pytest.raises(ValueError, match="for others"):
+        Translator(loaded.model, other)
+    Translator(make_model(data, vocabularies=tuple(data.digests)), data)
+    Translator(make_model(data), other)  # knows only sizes
 
 
 # Other languages
@@ -329,6 +406,51 @@ def test_other_languages_from_a_file_to_a_translation(tmp_path, pairs, source_to
     translator = Translator.load(tmp_path / "translator.pt")
     for source, target in pairs:
         assert translator.translate(source) == target
+
+
+# Tokenizers of others
+
+
+class Pieces:
+    """A sentencepiece model as a tokenizer."""
+
+    def __init__(self, sentences):
+        import sentencepiece
+
+        file = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences), model_writer=file, vocab_size=45, hard_vocab_limit=False, minloglevel=2
+        )
+        self.model = sentencepiece.SentencePieceProcessor(model_proto=file.getvalue())
+        self.settings = {"sentencepiece": hashlib.sha256(file.getvalue()).hexdigest()}
+
+    def __call__(self, sentence):
+        return self.model.encode(sentence, out_type=str)
+
+    def join(self, tokens):
+        return self.model.decode(tokens)
+
+
+def test_a_tokenizer_of_others_from_training_to_a_file(tmp_path):
+    pairs = [("Go home.", "Geh nach Hause!"), ("How are you?", "Wie geht's?"), ("You run home.", "Du rennst heim.")]
+    pieces = Pieces([target for _, target in pairs])
+    data = PairData(pairs, Tokenizer(), pieces)
+    assert any(token.startswith("▁") for token in data.target_vocab)
+    model = make_model(data, hidden_size=16)
+    fit_batches(model, lambda g: data.batches(pairs, 3, g), batch_loss, num_epochs=80, lr=0.03)
+    path = tmp_path / "translator.pt"
+    Translator(model, data).save(path)
+    with pytest.raises(TranslatorError, match=r"target_tokenizer is not a text.Tokenizer: .*target_tokenizer=\.\.\."):
+        Translator.load(path)
+    for another in (Tokenizer(), Pieces(source for source, _ in pairs)):
+        with pytest.raises(TranslatorError, match="another target_tokenizer was used"):
+            Translator.load(path, target_tokenizer=another)
+    loaded = Translator.load(path, target_tokenizer=pieces)
+    assert [loaded.translate(source) for source, _ in pairs] == [target for _, target in pairs]
+    assert score_translations(loaded.model, loaded.data, pairs)["exact_match"] == 1
+    # As a source tokenizer too: a piece of "▁" and letters is a word.
+    data = PairData([pair[::-1] for pair in pairs], pieces)
+    assert isinstance(Translator(make_model(data), data).translate("Du rennst heim."), str)
 
 
 # Files
@@ -414,6 +536,7 @@ def test_a_foreign_file_is_refused(tmp_path, content):
         lambda content: content | {"model": content["model"] | {"hidden_size": 7}},
         lambda content: content | {"model": content["model"] | {"colour": "red"}},
         lambda content: content | {"parameters": {}},
+        lambda content: content | {"digests": content["digests"][::-1]},
     ],
 )
 def test_a_file_with_something_else_in_it_is_refused(tmp_path, saved, change):

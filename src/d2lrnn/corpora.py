@@ -4,11 +4,15 @@ The embedded corpora need no network. The real ones are looked for in the folder
 `$D2LRNN_DATA`, then in the user's cache, and are then downloaded with a checksum.
 """
 
+import gzip
 import hashlib
 import os
+import re
 import time
 import urllib.request
+import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib import resources
@@ -21,6 +25,8 @@ from d2lrnn import grammar
 
 TIMEOUT = 30  # seconds without one byte before a download is given up
 TIME_LIMIT = 600  # seconds for a whole download
+ANKI_HEADER = re.compile("#(separator|html|tags|columns|notetype|deck|guid)( column)?:")
+LANGUAGE_CODE = re.compile("[a-z]{2,3}([-_][A-Za-z]{2,4})?")
 
 
 class DownloadError(RuntimeError):
@@ -68,11 +74,11 @@ DOWNLOADS = {
 
 
 def load_text(source="story"):
-    """Load a text, in UTF-8. Every line ends in "\\n", and a byte order mark is dropped.
+    """Load a text, in UTF-8. Every line ends in "\\n", and byte order marks are dropped.
 
     Args:
         source: "story" (English) or "chinese", which are embedded; "time_machine", which is
-            downloaded; or the path of your own text file.
+            downloaded; or the path of your own text file, which may be compressed (.gz).
 
     Returns:
         str
@@ -90,49 +96,127 @@ def load_text(source="story"):
     return _decode(_read_file(source, known=("story", "chinese", "time_machine")), source)
 
 
-def load_pairs(source="grammar", num_pairs=None, seed=0):
-    """Load pairs of an English sentence and its French translation.
+def load_pairs(source="grammar", num_pairs=None, seed=0, columns=None):
+    """Load pairs of a sentence and its translation.
 
-    A file holds one pair a line: English, a tab, French. Further tabs and what follows them
-    (attributions) are ignored, and so are blank lines.
+    A file holds one pair a line: a sentence, a tab, its translation. A third column (Anki's attributions), blank lines
+    and Anki's header lines (`#separator:tab`) are ignored. Every line has as many columns as the first.
 
     Args:
-        source: "grammar", which is sampled from `d2lrnn.grammar`; "eng_fra", real pairs that
+        source: "grammar", English and French sampled from `d2lrnn.grammar`; "eng_fra", real pairs that
             are downloaded (a file fra.txt in `$D2LRNN_DATA` may hold any part of them);
-            or the path of your own file.
+            or the path of your own file, which may be compressed (.gz).
         num_pairs: how many pairs to sample (default 10,000), or to take at most from the
             start of the file (default: all).
         seed: the seed of the grammar. Files ignore it.
+        columns: the columns of the sentence and of its translation, counted from 0; None for the first two. Tatoeba's
+            exports (number, sentence, number, translation) need (1, 3).
 
     Returns:
-        list of (English, French) tuples of str.
+        list of (sentence, translation) tuples of str.
 
     Raises:
         FileNotFoundError: the source is neither a known name nor a file.
-        ValueError: num_pairs is below 1, the file is empty or not UTF-8, or a line is no pair.
+        ValueError: num_pairs is below 1, the file is empty or not UTF-8, a line is no pair or has another number of
+            columns than the first, columns are not in the file, or columns is None and one of the first two holds
+            nothing but numbers or codes of languages.
         DownloadError: the pairs could not be downloaded.
     """
-    if num_pairs is not None and (not isinstance(num_pairs, int) or num_pairs < 1):
-        raise ValueError(f"num_pairs must be an integer of at least 1, or None, not {num_pairs!r}")
+    _check_num_pairs(num_pairs)
+    if columns is not None and not _are_columns(columns):
+        raise ValueError(f"columns must be two different numbers, counted from 0, such as (1, 3), not {columns!r}")
     if source == "grammar":
-        sentences = grammar.sample(10_000 if num_pairs is None else num_pairs, seed)
-        return [(grammar.detokenize(s.english, "english"), grammar.detokenize(s.french, "french")) for s in sentences]
+        return [grammar.written(s) for s in grammar.sample(10_000 if num_pairs is None else num_pairs, seed)]
     if source == "eng_fra":
         data = _read_real(DOWNLOADS[source])
     else:
         data = _read_file(source, known=("grammar", "eng_fra"))
-    return list(islice(_split_pairs(_decode(data, source), source), num_pairs))
+    pairs = list(islice(_split_pairs(_decode(data, source), source, columns), num_pairs))
+    if columns is None:
+        for i, column in enumerate(zip(*pairs, strict=True)):
+            if _are_labels(column):
+                raise ValueError(
+                    f"column {i} of {source} holds only numbers or codes of languages, such as {column[0]!r}: choose "
+                    "the columns of the sentences, counted from 0, as in columns=(1, 3)"
+                )
+    return pairs
 
 
-def _split_pairs(text, source):
+def load_parallel(source_path, target_path, num_pairs=None):
+    """Load pairs from two files: line by line, the second holds the translation of the first.
+
+    Pairs of which one line is empty are left out; a warning says how many.
+
+    Args:
+        source_path, target_path: the two files, in UTF-8, which may be compressed (.gz).
+        num_pairs: how many pairs to take at most from the start (default: all).
+
+    Returns:
+        list of (sentence, translation) tuples of str.
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+        ValueError: num_pairs is below 1, a file is empty or not UTF-8, the files have different numbers of lines, or
+            no pair is left.
+    """
+    _check_num_pairs(num_pairs)
+    sides = []
+    for path in (source_path, target_path):
+        sides.append(_decode(_read_file(path), path).removesuffix("\n").split("\n"))
+    sources, targets = sides
+    if len(sources) != len(targets):
+        raise ValueError(
+            f"{source_path} has {len(sources):,} lines and {target_path} {len(targets):,}: line by line, the second "
+            "must hold the translation of the first"
+        )
+    pairs = [pair for pair in zip(sources, targets, strict=True) if all(map(str.strip, pair))]
+    if not pairs:
+        raise ValueError(f"{source_path} and {target_path} have no line in common that is filled in both")
+    if len(pairs) < len(sources):
+        left_out = f"{len(sources) - len(pairs):,} of {len(sources):,} pairs have an empty side and are left out"
+        warnings.warn(left_out, stacklevel=2)
+    return pairs[:num_pairs]
+
+
+def _check_num_pairs(num_pairs):
+    if num_pairs is not None and (not isinstance(num_pairs, int) or num_pairs < 1):
+        raise ValueError(f"num_pairs must be an integer of at least 1, or None, not {num_pairs!r}")
+
+
+def _are_columns(columns):
+    is_pair = isinstance(columns, tuple | list) and len(columns) == 2
+    return is_pair and all(isinstance(i, int) and i >= 0 for i in columns) and columns[0] != columns[1]
+
+
+def _are_labels(column):
+    """Whether a column holds numbers, or few short words again and again, as codes of languages are."""
+    if all(map(str.isdecimal, column)):
+        return True
+    codes = set(column)
+    return len(codes) <= max(1, len(column) // 10) < len(column) and all(map(LANGUAGE_CODE.fullmatch, codes))
+
+
+def _split_pairs(text, source, columns):
+    first, second = columns or (0, 1)
+    num_columns = None
     for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
+        if not line.strip() or (num_columns is None and ANKI_HEADER.match(line)):
             continue
-        english, _, rest = line.partition("\t")
-        french = rest.partition("\t")[0]
-        if not (english.strip() and french.strip()):
-            raise ValueError(f"line {number} of {source} must be: English, a tab, French; it is {_shorten(line)}")
-        yield english, french
+        cells = line.split("\t")
+        num_columns = num_columns or len(cells)
+        if len(cells) != num_columns:
+            raise ValueError(
+                f"line {number} of {source} has {len(cells)} columns, but the first has {num_columns}: "
+                f"is there a tab inside a sentence of {_shorten(line)}?"
+            )
+        if max(first, second) >= num_columns > 1:
+            raise ValueError(f"columns {columns} are not in {source}: it has only {num_columns}, counted from 0")
+        pair = tuple(cells[i] for i in (first, second) if i < num_columns and cells[i].strip())
+        if len(pair) < 2:
+            raise ValueError(
+                f"line {number} of {source} must be: a sentence, a tab, its translation; it is {_shorten(line)}"
+            )
+        yield pair
 
 
 def _decode(data, source):
@@ -143,18 +227,25 @@ def _decode(data, source):
             f"{source} is not UTF-8 text: byte {error.start} cannot be decoded. "
             "Save the file again with the encoding UTF-8."
         ) from error
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")  # joined files have many of these marks
     if not text.strip():
         raise ValueError(f"{source} is empty: choose a file with text in it")
     return text
 
 
-def _read_file(source, known):
+def _read_file(source, known=()):
     path = Path(source)
     if not os.path.isfile(path):
         names = ", ".join(f'"{name}"' for name in known)
-        raise FileNotFoundError(f"no corpus and no file is called {_shorten(source)}: use {names} or a path to a file")
-    return path.read_bytes()
+        use = f"use {names} or a path to a file" if known else "give the path of a file"
+        raise FileNotFoundError(f"no {'corpus and no ' if known else ''}file is called {_shorten(source)}: {use}")
+    data = path.read_bytes()
+    if path.suffix != ".gz":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{source} cannot be decompressed ({error}): copy or download it again") from error
 
 
 def _shorten(value):

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from d2lrnn.runtime import SEED_SHIFT
+from d2lrnn.text import Tokenizer
 
 TAGS = ("ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "NUM", "PART", "PRON", "PUNCT", "SCONJ", "VERB")
 
@@ -378,51 +379,22 @@ def spell(words, spelling):
     return tuple(text.split())
 
 
-def detokenize(tokens, language):
-    """Write tokens as a sentence: a capital at the start, elisions closed up, punctuation as the language wants it.
+def written(sentence):
+    """Write both sides of a sentence as English and French are written.
 
-    In French a narrow no-break space (U+202F) stands before the question mark. `tokenize` is the inverse.
-
-    Args:
-        tokens: tokens of one sentence, as in `Sentence`.
-        language: "english" or "french".
-
-    Returns:
-        str, as in "The king sleeps, doesn't he?" and "Le roi dort, n'est-ce pas ?"
-
-    Raises:
-        ValueError: an unknown language.
-    """
-    _check_language(language)
-    text = re.sub(r" ([.,])", r"\1", " ".join(tokens))
-    if language == "english":
-        text = re.sub(r"\bi\b", "I", text).replace(" ?", "?")
-    else:
-        text = text.replace("' ", "'").replace(" ?", "\u202f?")
-    return text[:1].upper() + text[1:]
-
-
-def tokenize(sentence, language):
-    """Split a written sentence into the tokens of the grammar; the inverse of `detokenize`.
+    `text.Tokenizer` gives the tokens again, lower-cased, with `elision=True` those of the French side. It cuts
+    "est-ce", which is one word of this grammar, at its hyphen, as it cuts every inverted verb and pronoun.
 
     Args:
-        sentence: a written sentence.
-        language: "english" (keeps "doesn't" whole) or "french" (cuts after an apostrophe: "l'", "homme").
+        sentence: a `Sentence`.
 
     Returns:
-        tuple of lower-case tokens.
-
-    Raises:
-        ValueError: an unknown language.
+        (English, French), two str, as in "The king sleeps, doesn't he?" and "Le roi dort, n'est-ce pas ?" with a
+        narrow no-break space.
     """
-    _check_language(language)
-    word = r"[\w'-]+" if language == "english" else r"\w+'|[\w-]+"
-    return tuple(re.findall(rf"{word}|[^\w\s]", sentence.lower()))
-
-
-def _check_language(language):
-    if language not in ("english", "french"):
-        raise ValueError(f'language must be "english" or "french", not {language!r}')
+    english = re.sub(r"\bi\b", "I", Tokenizer().join(sentence.english))
+    french = Tokenizer(elision=True).join(sentence.french).replace(" ?", "\u202f?")
+    return english[:1].upper() + english[1:], french[:1].upper() + french[1:]
 
 
 # --- Sampling --------------------------------------------------------------------------------------------------------
@@ -519,7 +491,7 @@ def rules_for(symbol, word):
 def _inside(english, weight):
     """Sum over all derivations of the product of the rules' weights: the inside algorithm, top-down."""
     if isinstance(english, str):
-        raise TypeError('pass a sequence of tokens, as tokenize(sentence, "english") gives, not a string')
+        raise TypeError("pass a sequence of tokens, as Tokenizer()(sentence) gives, not a string")
     english = tuple(english)
     words = ["a" if word == "an" else word for word in english]
     if spell(words, ENGLISH_SPELLING) != english:  # "a orange", "an lamp"

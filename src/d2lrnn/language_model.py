@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from d2lrnn import cells
 from d2lrnn.layers import SkipStack, check_batch, check_numbers, check_settings, check_state, recurrent_layer
 from d2lrnn.runtime import device_of
-from d2lrnn.text import Vocab
 
 ONE_HOT_TOKENS = 256  # with more of them, one-hot vectors cost more than the rest of the model
 
@@ -21,7 +20,7 @@ class LanguageModel(nn.Module):
     (chapter 11). Where the whole text is known, `taggers.Tagger` reads in both.
 
     Args:
-        vocab_size: V; or the Vocab itself, and then no other one is taken for it.
+        vocab_size: V.
         hidden_size: h, the number of hidden units of each layer.
         cell: "rnn" (tanh), "gru" or "lstm".
         num_layers: how many recurrent layers are stacked.
@@ -29,29 +28,34 @@ class LanguageModel(nn.Module):
             one-hot vectors where there are at most 256 tokens, and else learned vectors of length 64.
         dropout: the probability of zeroing a feature while training: before, between and after the layers.
         skip: each layer from the second on adds what it computes to what it reads, x + f(x).
+        vocabulary: the digest of the vocabulary (`Vocab.digest`): any other one is refused; None takes all of size V.
 
     Attributes:
         settings: dict of the arguments, from which LanguageModel(**settings) makes a model of the same kind.
-        vocab_digest: that of the Vocab, None if it is not known.
 
     Raises:
         ValueError: an unknown cell, a size below 1, or a dropout outside [0, 1).
     """
 
     def __init__(
-        self, vocab_size, hidden_size, cell="rnn", num_layers=1, embedding_size="auto", dropout=0.0, skip=False
+        self,
+        vocab_size,
+        hidden_size,
+        cell="rnn",
+        num_layers=1,
+        embedding_size="auto",
+        dropout=0.0,
+        skip=False,
+        vocabulary=None,
     ):
         super().__init__()
-        self.vocab_digest = None
-        if isinstance(vocab_size, Vocab):
-            vocab_size, self.vocab_digest = len(vocab_size), vocab_size.digest
         if embedding_size == "auto":
             embedding_size = None if vocab_size <= ONE_HOT_TOKENS else 64
         input_size = vocab_size if embedding_size is None else embedding_size
         sizes = dict(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         check_settings(cell, dropout, embedding_size=input_size, **sizes)
-        self.settings = dict(cell=cell, embedding_size=embedding_size, dropout=dropout, skip=skip, **sizes)
-        self.vocab_size = vocab_size
+        self.settings = dict(cell=cell, embedding_size=embedding_size, dropout=dropout, skip=skip, vocabulary=vocabulary, **sizes)
+        self.vocab_size, self.vocabulary = vocab_size, vocabulary
         self.embedding = None if embedding_size is None else nn.Embedding(vocab_size, embedding_size)
         if skip:
             self.recurrent = SkipStack(cell, input_size, hidden_size, num_layers, dropout)
@@ -181,7 +185,7 @@ def check_vocab(model, vocab):
     """Refuse a vocabulary that is not the model's.
 
     Args:
-        model: such as LanguageModel. One that knows neither its vocab_size nor its vocab_digest fits every vocabulary.
+        model: such as LanguageModel. One that knows neither its vocab_size nor its vocabulary takes any.
         vocab: Vocab.
 
     Raises:
@@ -189,7 +193,7 @@ def check_vocab(model, vocab):
     """
     if getattr(model, "vocab_size", len(vocab)) != len(vocab):
         raise ValueError(f"the model knows {model.vocab_size} tokens and the vocabulary {len(vocab)}: pass its own one")
-    if getattr(model, "vocab_digest", None) not in (None, vocab.digest):
+    if getattr(model, "vocabulary", None) not in (None, vocab.digest):
         raise ValueError("the vocabulary has as many tokens as the model's, but other ones: pass the model's own")
 
 

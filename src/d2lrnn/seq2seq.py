@@ -175,6 +175,7 @@ class Seq2Seq(nn.Module):
         bidirectional: the encoder reads backwards as well.
         wiring: how the context enters the decoder: "initial_state", "every_step" or "both".
         attention: None, "additive" or "dot".
+        vocabularies: the digests of the two vocabularies (`PairData.digests`): a translator refuses any others.
 
     Attributes:
         settings: dict of the arguments, from which Seq2Seq(**settings) makes a model of the same kind.
@@ -195,6 +196,7 @@ class Seq2Seq(nn.Module):
         bidirectional=False,
         wiring="both",
         attention=None,
+        vocabularies=None,
     ):
         super().__init__()
         self.settings = dict(
@@ -208,6 +210,7 @@ class Seq2Seq(nn.Module):
             bidirectional=bidirectional,
             wiring=wiring,
             attention=attention,
+            vocabularies=vocabularies,
         )
         check_settings(cell, dropout, source_vocab_size=source_vocab_size, target_vocab_size=target_vocab_size)
         both = dict(cell=cell, num_layers=num_layers, embedding_size=embedding_size, dropout=dropout)

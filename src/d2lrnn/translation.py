@@ -1,10 +1,8 @@
 """From sentence pairs to a translator of raw sentences, for any two languages.
 
 `PairData` turns pairs of sentences into ids and minibatches. `Translator` holds it and a trained model, in one file.
-`evaluate` scores a model on pairs it has not seen; `split_by_source` has kept them apart.
+`score_translations` scores a model on pairs it has not seen; `split_by_source` has kept them apart.
 """
-
-from dataclasses import asdict
 
 import torch
 
@@ -13,11 +11,11 @@ from d2lrnn.checkpoints import load_file, save_file
 from d2lrnn.decoding import beam_search
 from d2lrnn.metrics import bleu
 from d2lrnn.seq2seq import Seq2Seq
-from d2lrnn.text import BOS, EOS, PAD, UNKNOWN, Tokenizer, Vocab, normalize
+from d2lrnn.text import BOS, EOS, PAD, UNKNOWN, Tokenizer, Vocab, normalize, refuse_unspaced
 
-FORMAT = "d2lrnn translator 1"
+FORMAT = "d2lrnn translator 2"
 RESERVED = (PAD, BOS, EOS)
-WORDS, ELIDED_WORDS = Tokenizer(), Tokenizer(elision=True)
+WORDS = Tokenizer()
 BATCH_SIZE = 64  # sentences translated at once
 
 
@@ -43,7 +41,8 @@ def split_by_source(pairs, num_held_out, seed=0):
         TypeError: pairs are not tuples of two str, or num_held_out is not an int.
         ValueError: there are no pairs, or num_held_out leaves nothing to one of the two.
     """
-    sources = [normalize(source) for source, _ in _checked_pairs(pairs)]
+    pairs = _checked_pairs(pairs)
+    sources = [normalize(source) for source, _ in pairs]
     unique = list(dict.fromkeys(sources))
     if not isinstance(num_held_out, int):
         raise TypeError(f"num_held_out must be an int, a number of source sentences, not {num_held_out!r}")
@@ -88,7 +87,9 @@ class PairData:
 
     Args:
         train_pairs: list of (source, target) tuples of str, the training pairs only.
-        source_tokenizer, target_tokenizer: see `text.Tokenizer`; the defaults suit English and French.
+        source_tokenizer, target_tokenizer: `text.Tokenizer`; for French give Tokenizer(elision=True). Any other object
+            will do: `tokenizer(sentence)` gives a list of str, `tokenizer.join(tokens)` a sentence, and
+            `tokenizer.settings` is a dict of plain values that says which tokenizer it is.
         min_freq: tokens seen less often in train_pairs become `<unk>`.
         max_length: longer sentences are cut after so many tokens, `<bos>` and `<eos>` not counted; None for the length
             of the longest one of train_pairs, on either side.
@@ -98,37 +99,47 @@ class PairData:
         source_vocab, target_vocab: see `text.Vocab`.
         max_length: int.
         pad_id, bos_id, eos_id: 1, 2 and 3, in both languages.
+        digests: list of the digests of source_vocab and target_vocab; a `Seq2Seq(..., vocabularies=data.digests)` is
+            refused with any others.
         settings: dict of numbers, str and dicts, from which `PairData.from_settings` makes the same again.
 
     Raises:
         TypeError: train_pairs are not tuples of two str, or an argument is of the wrong type.
-        ValueError: there are no pairs, a sentence without a token, or an argument out of range.
+        ValueError: there are no pairs, a sentence without a token, an argument out of range, a min_freq that leaves no
+            word, or the words of a language that is written without spaces (use Tokenizer("char")).
     """
 
     pad_id, bos_id, eos_id = 1, 2, 3
 
-    def __init__(self, train_pairs, source_tokenizer=WORDS, target_tokenizer=ELIDED_WORDS, min_freq=1, max_length=None):
-        sides = zip(*_checked_pairs(train_pairs), strict=True)
+    def __init__(self, train_pairs, source_tokenizer=WORDS, target_tokenizer=WORDS, min_freq=1, max_length=None):
+        sides = list(zip(*_checked_pairs(train_pairs), strict=True))
         tokenizers = source_tokenizer, target_tokenizer
+        for tokenizer, side in zip(tokenizers, sides, strict=True):
+            if isinstance(tokenizer, Tokenizer) and tokenizer.level == "word":
+                refuse_unspaced(side)
         tokens = [_tokens(tokenizer, side) for tokenizer, side in zip(tokenizers, sides, strict=True)]
         counts = [[token for sentence in side for token in sentence] for side in tokens]
         longest = max(len(sentence) for side in tokens for sentence in side)
         self._set(*tokenizers, *counts, min_freq, longest if max_length is None else max_length)
 
     @classmethod
-    def from_settings(cls, settings):
+    def from_settings(cls, settings, source_tokenizer=None, target_tokenizer=None):
         """What `settings` was taken from.
 
         Args:
             settings: dict, see Attributes.
+            source_tokenizer, target_tokenizer: needed only where it was not a `text.Tokenizer`: the same as then.
 
         Returns:
             PairData.
+
+        Raises:
+            ValueError: a tokenizer is missing, or has other settings than that of then.
         """
         data = cls.__new__(cls)
         data._set(
-            Tokenizer(**settings["source_tokenizer"]),
-            Tokenizer(**settings["target_tokenizer"]),
+            _same_tokenizer("source_tokenizer", source_tokenizer, settings),
+            _same_tokenizer("target_tokenizer", target_tokenizer, settings),
             settings["source_counts"],
             settings["target_counts"],
             settings["min_freq"],
@@ -142,13 +153,23 @@ class PairData:
         self.source_tokenizer, self.target_tokenizer = source_tokenizer, target_tokenizer
         self.source_vocab = Vocab(source_counts, min_freq, RESERVED)
         self.target_vocab = Vocab(target_counts, min_freq, RESERVED)
+        for side, vocab in (("source", self.source_vocab), ("target", self.target_vocab)):
+            if len(vocab) == 1 + len(RESERVED):
+                raise ValueError(
+                    f"no {side} token is seen {min_freq} times (the most frequent {max(vocab.counts.values())} times): "
+                    "choose a smaller min_freq"
+                )
         self.min_freq, self.max_length = min_freq, max_length
+
+    @property
+    def digests(self):
+        return [self.source_vocab.digest, self.target_vocab.digest]
 
     @property
     def settings(self):
         return {
-            "source_tokenizer": asdict(self.source_tokenizer),
-            "target_tokenizer": asdict(self.target_tokenizer),
+            "source_tokenizer": self.source_tokenizer.settings,
+            "target_tokenizer": self.target_tokenizer.settings,
             "source_counts": dict(self.source_vocab.counts),
             "target_counts": dict(self.target_vocab.counts),
             "min_freq": self.min_freq,
@@ -186,9 +207,11 @@ class PairData:
             list of lists of int.
 
         Raises:
-            TypeError: a sentence is not a str.
+            TypeError: sentences is one str, or a sentence is not a str.
             ValueError: a sentence has no tokens.
         """
+        if isinstance(sentences, str):
+            raise TypeError("sentences must be a list of str, not one str: put it in brackets, [sentence]")
         return [self._source_ids(tokens) for tokens in _tokens(self.source_tokenizer, sentences)]
 
     def _source_ids(self, tokens):
@@ -223,17 +246,12 @@ class Translator:
         data: the `PairData` that it was trained with.
 
     Raises:
-        ValueError: the model was made for vocabularies of other sizes.
+        ValueError: the model was made for other vocabularies. Their tokens are compared if the model knows them
+            (see `PairData.digests`), else their sizes.
     """
 
     def __init__(self, model, data):
-        for side in ("source", "target"):
-            expected, size = model.settings[f"{side}_vocab_size"], len(getattr(data, f"{side}_vocab"))
-            if size != expected:
-                raise ValueError(
-                    f"the model was made for {expected} {side} tokens, but data has {size}: use the data that the "
-                    "model was trained with"
-                )
+        _check_vocabularies(model, data)
         self.model, self.data = model, data
 
     def translate(self, sentences, width=1, alpha=0.75, max_steps=None):
@@ -271,7 +289,7 @@ class Translator:
                 f"{_shorten(sentence)} has {len(tokens)} tokens, but the model was trained on sentences of at most "
                 f"{data.max_length}: cut it into shorter ones, or train with a larger max_length"
             )
-        words = [token for token in tokens if token[0].isalnum()] or tokens  # known punctuation is not enough
+        words = [token for token in tokens if any(map(str.isalnum, token))] or tokens  # known punctuation is not enough
         if not any(word in data.source_vocab for word in words):
             raise ValueError(
                 f"the model knows no word of {_shorten(sentence)}: is it in the language of the training sentences?"
@@ -290,36 +308,40 @@ class Translator:
         content = {
             "format": FORMAT,
             "data": self.data.settings,
+            "digests": self.data.digests,
             "model": self.model.settings,
             "parameters": self.model.state_dict(),
         }
         save_file(content, path)
 
     @classmethod
-    def load(cls, path, device=None):
+    def load(cls, path, device=None, source_tokenizer=None, target_tokenizer=None):
         """Read a translator that `save` wrote. No code in the file is ever run.
 
         Args:
             path: the file.
             device: where the model goes; None for the CPU.
+            source_tokenizer, target_tokenizer: see `PairData.from_settings`.
 
         Returns:
             Translator, its model in evaluation mode.
 
         Raises:
             FileNotFoundError: there is no such file.
-            TranslatorError: the file is truncated or damaged, or it is no translator file.
+            TranslatorError: the file is truncated or damaged, it is no translator file, or it needs another tokenizer.
         """
         try:
             content = load_file(path)
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']!r}")
-            data = PairData.from_settings(content["data"])
+            data = PairData.from_settings(content["data"], source_tokenizer, target_tokenizer)
+            if data.digests != content["digests"]:
+                raise ValueError("its vocabularies are not those that it was saved with")
             model = Seq2Seq(**content["model"])
             parameters = content["parameters"]
             model.to(next(iter(parameters.values())).dtype).load_state_dict(parameters)
             translator = cls(model.eval(), data)
-        except OSError:
+        except (OSError, TranslatorError):
             raise
         except Exception as error:  # what is no translator fails in many ways
             raise TranslatorError(
@@ -329,7 +351,7 @@ class Translator:
         return translator
 
 
-def evaluate(model, data, pairs, width=1, alpha=0.75, max_steps=None):
+def score_translations(model, data, pairs, width=1, alpha=0.75, max_steps=None):
     """Translate held-out source sentences and compare with all their translations.
 
     Both measures are of the target tokenizer's tokens. Sentences longer than data.max_length are read cut.
@@ -346,8 +368,10 @@ def evaluate(model, data, pairs, width=1, alpha=0.75, max_steps=None):
 
     Raises:
         TypeError: pairs are not tuples of two str.
-        ValueError: there are no pairs, or width, alpha or max_steps is out of range.
+        ValueError: there are no pairs, width, alpha or max_steps is out of range, or the model was made for other
+            vocabularies.
     """
+    _check_vocabularies(model, data)
     sources, translations = group_references(pairs)
     references = [_tokens(data.target_tokenizer, sentences) for sentences in translations]
     candidates = _best_translations(model, data, data.encode_sources(sources), width, alpha, max_steps)
@@ -378,7 +402,40 @@ def _best_translations(model, data, source_ids, width, alpha, max_steps):
     return tokens
 
 
+def _check_vocabularies(model, data):
+    for side in ("source", "target"):
+        expected, size = model.settings[f"{side}_vocab_size"], len(getattr(data, f"{side}_vocab"))
+        if size != expected:
+            raise ValueError(
+                f"the model was made for {expected} {side} tokens, but data has {size}: use the data that the "
+                "model was trained with"
+            )
+    digests = model.settings.get("vocabularies")
+    if digests and list(digests) != data.digests:
+        raise ValueError(
+            "the model was made for as many tokens, but for others: use the data that the model was trained with"
+        )
+
+
+def _same_tokenizer(name, tokenizer, settings):
+    """The tokenizer of these settings: the given one, or a `text.Tokenizer`."""
+    expected = settings[name]
+    if tokenizer is None and set(expected) != set(WORDS.settings):
+        raise TranslatorError(
+            f"the {name} is not a text.Tokenizer: give it, as in Translator.load(path, {name}=...); its settings are "
+            f"{_shorten(expected)}"
+        )
+    tokenizer = Tokenizer(**expected) if tokenizer is None else tokenizer
+    if tokenizer.settings != expected:
+        raise TranslatorError(
+            f"another {name} was used: its settings were {_shorten(expected)}, not {_shorten(tokenizer.settings)}"
+        )
+    return tokenizer
+
+
 def _checked_pairs(pairs):
+    if isinstance(pairs, str):
+        raise TypeError("pairs must be (source, target) tuples of two str, not one str: load_pairs reads a file")
     pairs = list(pairs)
     if not pairs:
         raise ValueError("there are no pairs: is the file empty?")
@@ -391,10 +448,14 @@ def _checked_pairs(pairs):
 def _tokens(tokenizer, sentences):
     tokens = []
     for i, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise TypeError(f"sentence {i} must be a str, not {type(sentence).__name__}")
         try:
-            tokens.append(tokenizer(sentence))
+            tokens.append(tokenizer(sentence) if sentence.strip() else [])
         except ValueError as error:
-            raise ValueError(f"sentence {i} is empty: {_shorten(sentence)} has no tokens; leave it out") from error
+            raise ValueError(f"sentence {i}, {_shorten(sentence)}, has no tokens: {error}") from error
+        if not tokens[-1]:
+            raise ValueError(f"sentence {i} is empty: {_shorten(sentence)} has no tokens; leave it out")
     return tokens
 
 
