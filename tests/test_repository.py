@@ -278,6 +278,18 @@ def test_works_in_the_bibliography_are_cited():
         assert found, f"no page cites {key}: link its doi, arXiv or web address, or print its title; or take it out"
 
 
+def test_a_symbol_stands_in_the_chapter_that_the_notation_names():
+    def plain(formula):
+        return re.sub(r"\\mathbf|[{} ]", "", formula).replace(r"\tau", "τ").replace(r"\alpha", "α")
+
+    for row in re.findall(r"^\| .*chapter \d.*$", markdown(BOOK / "notation.md"), re.M):
+        first = re.findall(r"\$(.+?)\$", row.split(" | ")[0])
+        for number, named in re.findall(r"chapter (\d+)(?:, \$(.+?)\$)?", row):
+            [chapter] = BOOK.glob(f"{int(number):02}_*.ipynb")
+            for symbol in [named] if named else first:
+                assert plain(symbol) in plain(markdown(chapter)), f"{symbol} is not in chapter {number}: {row}"
+
+
 def test_bibliography_names_no_work_twice():
     bibliography = (BOOK / "references.bib").read_text(encoding="utf-8").lower()
     for field in (r"^@\w+\{(.+),$", r"^\s*doi\s*=\s*\{(.+)\}", r"^\s*eprint\s*=\s*\{(.+)\}"):
