@@ -148,7 +148,7 @@ def report_unseen(name, sentences, taken_out, seed, weight_decay):
         schedule={1: 1, 2: 0.7, 3: 0.3, 4: 0.1}.get,
         seed=seed,
     )
-    scores = evaluate(model, data, [pair[:2] for pair in pairs if pair[2]][::2])
+    scores = score_translations(model, data, [pair[:2] for pair in pairs if pair[2]][::2])
     record(name, bleu=scores["bleu"], exact_match=scores["exact_match"])
     print(f"  {name:<42}{scores['bleu']:8.3f}{scores['exact_match']:8.3f}", flush=True)
 

@@ -18,6 +18,7 @@ NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.name)]
 CITED = re.compile(
     r"https?://(?:dx\.)?doi\.org/([^\s)\"]+)|https?://arxiv\.org/(?:abs|pdf)/([\d.]+)|urn:isbn:([\dX-]+)"
+    r"|(https?://(?:aclanthology\.org|openreview\.net|proceedings\.mlr\.press|www\.jmlr\.org)/[^\s)\"]+)"
 )
 # What would differ on another machine or in another run: an address in memory, a folder, a time, a device.
 CHANGING = re.compile(
@@ -264,6 +265,29 @@ def test_cited_works_are_in_the_bibliography(path):
     for found in CITED.findall(markdown(path)):
         work = "".join(found).rstrip(".").lower()
         assert f"{{{work}}}" in bibliography, f"{work} is not in book/references.bib"
+
+
+def test_works_in_the_bibliography_are_cited():
+    pages = "\n".join(markdown(path) for path in NOTEBOOKS + sorted(BOOK.glob("*.md"))).lower()
+    cited = {"".join(found).rstrip(".") for found in CITED.findall(pages)}
+    bibliography = (BOOK / "references.bib").read_text(encoding="utf-8").lower()
+    for key, entry in re.findall(r"^@\w+\{(\S+),\n(.*?)^\}", bibliography, re.M | re.S):
+        fields = dict(re.findall(r"^\s*(doi|eprint|isbn|url|title)\s*=\s*\{(.+?)\},?$", entry, re.M | re.S))
+        title = " ".join(re.sub("[{}]", "", fields.pop("title")).split())
+        found = cited & set(fields.values()) or fields.get("url", title) in pages
+        assert found, f"no page cites {key}: link its doi, arXiv or web address, or print its title; or take it out"
+
+
+def test_a_symbol_stands_in_the_chapter_that_the_notation_names():
+    def plain(formula):
+        return re.sub(r"\\mathbf|[{} ]", "", formula).replace(r"\tau", "τ").replace(r"\alpha", "α")
+
+    for row in re.findall(r"^\| .*chapter \d.*$", markdown(BOOK / "notation.md"), re.M):
+        first = re.findall(r"\$(.+?)\$", row.split(" | ")[0])
+        for number, named in re.findall(r"chapter (\d+)(?:, \$(.+?)\$)?", row):
+            [chapter] = BOOK.glob(f"{int(number):02}_*.ipynb")
+            for symbol in [named] if named else first:
+                assert plain(symbol) in plain(markdown(chapter)), f"{symbol} is not in chapter {number}: {row}"
 
 
 def test_bibliography_names_no_work_twice():

@@ -54,7 +54,9 @@ class LanguageModel(nn.Module):
         input_size = vocab_size if embedding_size is None else embedding_size
         sizes = dict(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         check_settings(cell, dropout, embedding_size=input_size, **sizes)
-        self.settings = dict(cell=cell, embedding_size=embedding_size, dropout=dropout, skip=skip, vocabulary=vocabulary, **sizes)
+        self.settings = dict(
+            cell=cell, embedding_size=embedding_size, dropout=dropout, skip=skip, vocabulary=vocabulary, **sizes
+        )
         self.vocab_size, self.vocabulary = vocab_size, vocabulary
         self.embedding = None if embedding_size is None else nn.Embedding(vocab_size, embedding_size)
         if skip:
