@@ -85,7 +85,7 @@ def speed():
             "scratch: cells.lstm": (lstm(), cells.lstm),
             "torch.nn.LSTM": nn.LSTM,
         },
-        " GRU; target: scratch ≥ 1 of the textbook form. What is missing to torch is what the layer in C++ gains": {
+        " GRU; target: cells.gru ≥ 1 of the textbook form. What is missing to torch is what the layer in C++ gains": {
             "textbook: a product for each gate": (textbook_params("zrc"), textbook_gru),
             "scratch: cells.gru": (gru(), cells.gru),
             "scratch: cells.gru, reset_after=False": (gru(), partial(cells.gru, reset_after=False)),
