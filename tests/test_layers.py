@@ -145,6 +145,15 @@ def test_arguments_have_one_order(Model):
     assert names[start : start + 4] == ["cell", "num_layers", "embedding_size", "dropout"]
 
 
+@pytest.mark.parametrize("Model", MAKERS)
+@pytest.mark.parametrize("options", [{"embedding_size": "many"}, {"hidden_size": 5.0}, {"num_layers": None}])
+def test_a_size_that_is_no_number_is_named(Model, options):
+    [(name, value)] = options.items()
+    options = {"hidden_size": 5, **({"context_size": 4} if Model is Decoder else {}), **options}
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, not {value!r}"):
+        Model(*MAKERS[Model], **options)
+
+
 def test_a_size_is_named():
     with pytest.raises(ValueError, match="num_tags must be at least 1, not 0"):
         check_settings("gru", 0.0, hidden_size=3, num_tags=0)

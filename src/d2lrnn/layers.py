@@ -148,11 +148,14 @@ def check_settings(cell, dropout, **sizes):
         sizes: numbers by their names, such as hidden_size=64.
 
     Raises:
+        TypeError: a size is not an int.
         ValueError: an unknown cell, a size below 1, or a dropout outside [0, 1).
     """
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, not {cell!r}")
     for name, size in sizes.items():
+        if not isinstance(size, int):
+            raise TypeError(f"{name} must be a whole number, not {size!r}")
         if size < 1:
             raise ValueError(f"{name} must be at least 1, not {size}")
     if not 0 <= dropout < 1:
