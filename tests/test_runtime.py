@@ -1,5 +1,6 @@
 import io
 import random
+import re
 import sys
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tqdm import tqdm
 
 from d2lrnn import runtime
-from d2lrnn.runtime import default_device, load_file, progress, save_file, seed_everything
+from d2lrnn.runtime import as_device, load_file, progress, save_file, seed_everything
 
 
 @pytest.fixture(autouse=True)
@@ -23,18 +24,53 @@ def keep_random_states():
     torch.set_rng_state(states[2])
 
 
+def machine(monkeypatch, kind, count):
+    """Let torch report a machine with this many accelerators of this kind."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: count)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device(kind) if count else None)
+
+
 @pytest.mark.parametrize(
-    ("cuda", "mps", "device"),
-    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+    ("kind", "count", "names"),
+    [("cuda", 0, ["cpu"]), ("cuda", 2, ["cpu", "cuda", "cuda:0", "cuda:1"]), ("mps", 1, ["cpu", "mps", "mps:0"])],
 )
-def test_default_device_prefers_cuda_then_mps(monkeypatch, cuda, mps, device):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert default_device() == torch.device(device)
+def test_a_device_of_this_machine_by_its_name(monkeypatch, kind, count, names):
+    machine(monkeypatch, kind, count)
+    for name in names:
+        assert as_device(name) == as_device(torch.device(name)) == torch.device(name)
 
 
-def test_default_device_can_hold_a_tensor():
-    assert torch.ones(2, device=default_device()).sum().item() == 2
+@pytest.mark.parametrize(
+    ("kind", "count", "device", "message"),
+    [
+        ("cuda", 0, "cuda", "no device 'cuda' here: use 'cpu' or None"),
+        ("cuda", 0, torch.device("cuda"), "no device 'cuda' here: use 'cpu' or None"),
+        ("cuda", 0, "gpu", "'gpu' here, and torch calls an NVIDIA GPU cuda: use 'cpu' or None"),
+        ("cuda", 1, "GPU:0", "'GPU:0' here, and torch calls an NVIDIA GPU cuda: use 'cpu', 'cuda', 'cuda:0' or"),
+        ("cuda", 2, "cuda:2", "no device 'cuda:2' here: use 'cpu', 'cuda', 'cuda:0', 'cuda:1' or None"),
+        ("cuda", 2, "mps", "no device 'mps' here"),
+        ("mps", 1, "cuda", "no device 'cuda' here: use 'cpu', 'mps', 'mps:0' or None"),
+        ("cuda", 2, 0, "no device '0' here"),
+        ("cuda", 0, "", "no device '' here"),
+    ],
+)
+def test_a_device_that_is_not_there(monkeypatch, kind, count, device, message):
+    machine(monkeypatch, kind, count)
+    with pytest.raises(ValueError, match=message):
+        as_device(device)
+
+
+def test_no_device_is_the_default():
+    assert as_device(None) == torch.device("cpu")
+    assert as_device(None, default=torch.device("cuda:1")) == torch.device("cuda:1")
+
+
+def test_the_devices_that_torch_reports_can_hold_a_tensor():
+    with pytest.raises(ValueError, match="use") as error:
+        as_device("nowhere")
+    for name in re.findall("'(.*?)'", str(error.value).partition("use")[2]):
+        assert torch.ones(2, device=as_device(name)).sum().item() == 2
 
 
 def draws(generator):

@@ -11,17 +11,29 @@ import torch
 from tqdm.auto import tqdm
 
 
-def default_device():
-    """The device to train on: a CUDA GPU where there is one, else Apple's MPS, else the CPU.
+def as_device(device, default="cpu"):
+    """The device of this name, if this machine has it.
+
+    Args:
+        device: a name such as "cpu", "cuda", "cuda:1" or "mps", a torch.device, or None for `default`.
+        default: the device that None stands for.
 
     Returns:
-        torch.device
+        torch.device.
+
+    Raises:
+        ValueError: this machine has no such device; the message names those it has.
     """
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    if device is None:
+        return torch.device(default)
+    names = ["cpu"]
+    if torch.accelerator.is_available():
+        name, count = torch.accelerator.current_accelerator().type, torch.accelerator.device_count()
+        names += [name, *(f"{name}:{i}" for i in range(count))]
+    if str(device) not in names:
+        hint = ", and torch calls an NVIDIA GPU cuda" if str(device).lower().startswith("gpu") else ""
+        raise ValueError(f"there is no device {str(device)!r} here{hint}: use {', '.join(map(repr, names))} or None")
+    return torch.device(device)
 
 
 def seed_everything(seed=0):
