@@ -113,7 +113,7 @@ def wrapper():
 
 
 def grammar_floor():
-    floor = grammar.perplexity()
+    floor = grammar.perplexity_floor()
     print("grammar: 80,000 English sentences to train, 2,000 others held out, words; target ≤ 1.03 of the floor")
     train, sentences = with_ends(grammar.sample(80_000, seed=0)), grammar.sample(2_000, seed=1)
     held_out = with_ends(sentences)

@@ -1,11 +1,9 @@
 """A bilingual English–French grammar with probabilities, small enough to be known exactly.
 
-A probabilistic context-free grammar rewrites symbols: each rule has a probability, and a sentence is made by
-rewriting ``Sentence`` until only words are left. Here every rule has an English side and a French side with the same
-symbols, perhaps in another order, so both sentences grow from one derivation. The English is unambiguous: a sentence
-has one derivation and one translation. Its probability is therefore a product over the rules used, and
-the entropy of the language is the expected sum of −log P(rule), which a linear system gives exactly. No
-language model can have a lower perplexity than `perplexity`.
+This is a probabilistic context-free grammar (`d2lrnn.pcfg`) whose rules have an English source and a French target, so
+both sentences grow from one derivation. The English is unambiguous: a sentence has one derivation and one translation.
+Its probability is therefore a product over the rules used, and the entropy of the language is the expected sum of
+−log P(rule). No language model can have a lower perplexity than `perplexity_floor`.
 
 What n-grams cannot see: a verb agrees with a noun many words earlier ("the keeper of the old lamps near the islands
 sleeps"), a verb chooses a particle after its object ("picks the lamp near the door up"), and a tag question repeats
@@ -15,16 +13,12 @@ The grammar has three parts: tables of words, tables of rules, and the spelling 
 "I", "we", "you" and "they" are masculine in French, and "you" is plural: each sentence has one translation.
 """
 
-import math
-import random
 import re
 from collections import defaultdict
-from functools import cache
-from itertools import accumulate, product
+from itertools import product
 from typing import NamedTuple
 
-import numpy as np
-
+from d2lrnn.pcfg import Grammar, Rule, is_symbol
 from d2lrnn.runtime import SEED_SHIFT
 from d2lrnn.text import Tokenizer
 
@@ -175,25 +169,6 @@ COMPLEMENTS = {
 GAPS = ("person-gap", "thing-gap")
 
 
-class Rule(NamedTuple):
-    """One way to rewrite a symbol. Symbols begin with a capital; English words are written word/TAG."""
-
-    probability: float
-    english: tuple[str, ...]
-    french: tuple[str, ...]
-
-
-def is_symbol(item):
-    """True if rules rewrite `item`, False if it is a word."""
-    return item[0].isupper()
-
-
-@cache
-def word_of(item):
-    """The word of an item word/TAG."""
-    return item.rsplit("/", 1)[0]
-
-
 def rows(table):
     """The rows of a table of words: a semicolon between rows, spaces between columns."""
     return [row.split() for row in table.split(";")]
@@ -216,7 +191,7 @@ def build_rules():
     """Expand the tables into a plain context-free grammar, with one symbol for each combination of features.
 
     Returns:
-        dict: symbol → its list of `Rule`, whose probabilities sum to 1. The start symbol is ``Sentence``.
+        dict: symbol → its list of `pcfg.Rule`, for a `pcfg.Grammar` that starts from ``Sentence``.
     """
     weighted = defaultdict(list)
 
@@ -357,26 +332,28 @@ def add_sentences(rule, subjects):
 
 # What a word does to its neighbour. The h of "héros" is no vowel (le héros), that of "homme" is one (l'homme).
 FRENCH_VOWEL = "(?!héros)[aeiouhéêîœ]"
+BEFORE_VOWEL = {"le": "l'", "la": "l'", "de": "d'", "je": "j'", "ne": "n'", "que": "qu'", "sa": "son", "ma": "mon"}
+BEFORE_CONSONANT = {"cet": "ce", "bel": "beau", "nouvel": "nouveau", "vieil": "vieux"}
 FRENCH_SPELLING = (
     (r"\b(pas|jamais) une?\b", r"\1 de"),  # pas un roi → pas de roi
-    (rf"\b([ldjn]|qu)[ea] (?={FRENCH_VOWEL})", r"\1' "),  # le, la, de, je, ne, que
-    (rf"\b([sm])a (?={FRENCH_VOWEL})", r"\1on "),  # sa île → son île
-    (rf"\bcet (?!{FRENCH_VOWEL})", "ce "),
-    (rf"\bbel (?!{FRENCH_VOWEL})", "beau "),
-    (rf"\bnouvel (?!{FRENCH_VOWEL})", "nouveau "),
-    (rf"\bvieil (?!{FRENCH_VOWEL})", "vieux "),
-    (r"\bde le\b", "du"),
-    (r"\bde les\b", "des"),
+    (rf"\b({'|'.join(BEFORE_VOWEL)})(?= {FRENCH_VOWEL})", lambda match: BEFORE_VOWEL[match[1]]),  # sa île → son île
+    (rf"\b({'|'.join(BEFORE_CONSONANT)})(?= (?!{FRENCH_VOWEL}))", lambda match: BEFORE_CONSONANT[match[1]]),
+    (r"\bde le(s?)\b", lambda match: "des" if match[1] else "du"),
 )
 ENGLISH_SPELLING = ((r"\ba (?=[aeiou])", "an "),)
 
 
 def spell(words, spelling):
     """Apply the rules of `ENGLISH_SPELLING` or `FRENCH_SPELLING` to words in a row; returns a tuple of tokens."""
-    text = " ".join(words)
+    return spell_all([words], spelling)[0]
+
+
+def spell_all(sentences, spelling):
+    """`spell` for many sentences: a line each in one text, which is several times faster than one by one."""
+    text = "\n".join(map(" ".join, sentences))
     for pattern, replacement in spelling:
         text = re.sub(pattern, replacement, text)
-    return tuple(text.split())
+    return [tuple(line.split()) for line in text.split("\n")] if sentences else []
 
 
 def written(sentence):
@@ -397,10 +374,12 @@ def written(sentence):
     return english[:1].upper() + english[1:], french[:1].upper() + french[1:]
 
 
-# --- Sampling --------------------------------------------------------------------------------------------------------
+# --- The grammar -----------------------------------------------------------------------------------------------------
 
 RULES = build_rules()
-_CUMULATIVE = {symbol: list(accumulate(rule.probability for rule in rules)) for symbol, rules in RULES.items()}
+GRAMMAR = Grammar(RULES)
+ENGLISH_ITEMS = {item for rules in RULES.values() for rule in rules for item in rule.source if not is_symbol(item)}
+WORD_AND_TAG = {item: item.rsplit("/", 1) for item in ENGLISH_ITEMS}  # "watch/NOUN" → ["watch", "NOUN"]
 
 
 def sample(num_sentences, seed=0):
@@ -414,34 +393,17 @@ def sample(num_sentences, seed=0):
         list of `Sentence`.
 
     Raises:
-        ValueError: num_sentences is not an integer, or negative.
+        ValueError: num_sentences is not an integer, or negative; the seed is not an integer.
     """
-    if not isinstance(num_sentences, int) or num_sentences < 0:
-        raise ValueError(f"num_sentences must be an integer, 0 or more, not {num_sentences!r}")
-    generator = random.Random(seed + SEED_SHIFT)
-    return [_sample_sentence(generator) for _ in range(num_sentences)]
-
-
-def _sample_sentence(generator):
-    english, french = _expand("Sentence", generator)
-    words, tags = zip(*(item.rsplit("/", 1) for item in english), strict=True)
-    return Sentence(spell(words, ENGLISH_SPELLING), spell(french, FRENCH_SPELLING), tags)
-
-
-def _expand(symbol, generator):
-    """Rewrite `symbol` until only words are left: (English word/TAG items, French words)."""
-    [rule] = generator.choices(RULES[symbol], cum_weights=_CUMULATIVE[symbol])
-    parts = {child: _expand(child, generator) for child in rule.english if is_symbol(child)}
-    english = [word for item in rule.english for word in (parts[item][0] if item in parts else [item])]
-    french = [word for item in rule.french for word in (parts[item][1] if item in parts else [item])]
-    return english, french
-
-
-# --- What is known exactly -------------------------------------------------------------------------------------------
+    pairs = GRAMMAR.sample(num_sentences, seed + SEED_SHIFT)
+    words_and_tags = [tuple(zip(*map(WORD_AND_TAG.get, source), strict=True)) for source, _ in pairs]
+    english = spell_all([words for words, _ in words_and_tags], ENGLISH_SPELLING)
+    french = spell_all([target for _, target in pairs], FRENCH_SPELLING)
+    return [Sentence(*sides, tags) for *sides, (_, tags) in zip(english, french, words_and_tags, strict=True)]
 
 
 def log_prob(english):
-    """Natural logarithm of the probability of an English sentence, summed over its derivations (there is one).
+    """Natural logarithm of the probability of an English sentence.
 
     Args:
         english: its tokens, as in `Sentence.english`.
@@ -452,8 +414,7 @@ def log_prob(english):
     Raises:
         TypeError: a string in place of tokens.
     """
-    probability = _inside(english, lambda rule: rule.probability)
-    return math.log(probability) if probability > 0 else -math.inf
+    return GRAMMAR.log_prob(unspelled(english))
 
 
 def num_derivations(english):
@@ -468,103 +429,25 @@ def num_derivations(english):
     Raises:
         TypeError: a string in place of tokens.
     """
-    return _inside(english, lambda rule: 1)
+    return GRAMMAR.num_derivations(unspelled(english))
 
 
-@cache
-def first_words(symbol):
-    """The words that `symbol` can begin with."""
-    firsts = {rule.english[0] for rule in RULES[symbol]}
-    return frozenset().union(*(first_words(item) if is_symbol(item) else {word_of(item)} for item in firsts))
-
-
-@cache
-def rules_for(symbol, word):
-    """The rules by which `symbol` can begin with `word`: trying only these makes the parser fast."""
-    return [
-        rule
-        for rule in RULES[symbol]
-        if (word in first_words(rule.english[0]) if is_symbol(rule.english[0]) else word == word_of(rule.english[0]))
-    ]
-
-
-def _inside(english, weight):
-    """Sum over all derivations of the product of the rules' weights: the inside algorithm, top-down."""
+def unspelled(english):
+    """The words of the grammar that are spelled as these tokens, "an" as "a"; none if "a" or "an" is wrong there."""
     if isinstance(english, str):
         raise TypeError("pass a sequence of tokens, as Tokenizer()(sentence) gives, not a string")
-    english = tuple(english)
     words = ["a" if word == "an" else word for word in english]
-    if spell(words, ENGLISH_SPELLING) != english:  # "a orange", "an lamp"
-        return 0
-
-    @cache
-    def ends(symbol, start):
-        """For each end, the weight of `symbol` becoming words[start:end]."""
-        total = {}
-        for rule in rules_for(symbol, words[start]) if start < len(words) else ():
-            reached = {start: weight(rule)}
-            for item in rule.english:
-                further = {}
-                for middle, so_far in reached.items():
-                    if is_symbol(item):
-                        for end, inside in ends(item, middle).items():
-                            further[end] = further.get(end, 0) + so_far * inside
-                    elif middle < len(words) and word_of(item) == words[middle]:
-                        further[middle + 1] = so_far
-                reached = further
-                if not reached:
-                    break
-            for end, inside in reached.items():
-                total[end] = total.get(end, 0) + inside
-        return total
-
-    return ends("Sentence", 0).get(len(words), 0)
+    return words if spell(words, ENGLISH_SPELLING) == tuple(english) else []
 
 
-@cache
-def entropy():
-    """Entropy of the English sentences in nats per sentence, exact.
-
-    A derivation's entropy obeys H(A) = Σ_rules P(rule) (−log P(rule) + Σ_{B in rule} H(B)), one linear equation
-    for each symbol; it is the sentence's own entropy because a sentence has one derivation.
-    Source: Grenander, Lectures in Pattern Theory (1976); Chi, Statistical properties of probabilistic context-free
-    grammars (1999).
+def perplexity_floor():
+    """The lowest perplexity per English token that any language model can reach when sentences end with ``<eos>``.
 
     Returns:
-        float.
+        float, as in `pcfg.Grammar.perplexity_floor`; the entropy and the mean length are `GRAMMAR.entropy()` and
+        `GRAMMAR.mean_length()`.
     """
-    return _expected_total(lambda rule: -math.log(rule.probability))
-
-
-@cache
-def mean_length():
-    """Expected number of English tokens in a sentence, punctuation included and ``<eos>`` not.
-
-    Returns:
-        float, exact in the sense of `entropy`.
-    """
-    return _expected_total(lambda rule: sum(not is_symbol(item) for item in rule.english))
-
-
-def perplexity():
-    """The lowest perplexity per token that any language model can reach when each sentence ends with ``<eos>``.
-
-    Returns:
-        float, exp(entropy / (mean_length + 1)).
-    """
-    return math.exp(entropy() / (mean_length() + 1))
-
-
-def _expected_total(reward):
-    """Expected sum of `reward(rule)` over a derivation: h = r + M h, where M counts the symbols in a mean rewrite."""
-    index = {symbol: i for i, symbol in enumerate(RULES)}
-    equations, rewards = np.eye(len(RULES)), np.zeros(len(RULES))
-    for symbol, rules in RULES.items():
-        for rule in rules:
-            rewards[index[symbol]] += rule.probability * reward(rule)
-            for item in filter(is_symbol, rule.english):
-                equations[index[symbol], index[item]] -= rule.probability
-    return float(np.linalg.solve(equations, rewards)[index["Sentence"]])
+    return GRAMMAR.perplexity_floor()
 
 
 def vocabulary():
@@ -573,5 +456,4 @@ def vocabulary():
     Returns:
         list of str.
     """
-    items = {item for rules in RULES.values() for rule in rules for item in rule.english if not is_symbol(item)}
-    return sorted({word_of(item) for item in items} | {"an"})
+    return sorted({word for word, _ in WORD_AND_TAG.values()} | {"an"})
