@@ -249,7 +249,7 @@ def test_reserved_tokens_are_written_only_when_asked_for():
 
 
 def test_a_vocabulary_of_the_same_size_is_refused_if_it_is_another_one():
-    other = Vocab(list("the cat sat on a tam"))
+    other = Vocab(list("the cat sat on a bat"))
     assert len(other) == V
     model = LanguageModel(V, 6, vocabulary=VOCAB.digest)
     generate(model, VOCAB, "the", 1)

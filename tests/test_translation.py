@@ -13,9 +13,9 @@ from d2lrnn.seq2seq import Seq2Seq, batch_loss
 from d2lrnn.text import Tokenizer, normalize
 from d2lrnn.training import fit_batches
 from d2lrnn.translation import (
+    ModelFileError,
     PairData,
     Translator,
-    TranslatorError,
     group_references,
     score_translations,
     split_by_source,
@@ -440,10 +440,10 @@ def test_a_tokenizer_of_others_from_training_to_a_file(tmp_path):
     fit_batches(model, lambda g: data.batches(pairs, 3, g), batch_loss, num_epochs=80, lr=0.03)
     path = tmp_path / "translator.pt"
     Translator(model, data).save(path)
-    with pytest.raises(TranslatorError, match=r"target_tokenizer is not a text.Tokenizer: .*target_tokenizer=\.\.\."):
+    with pytest.raises(ModelFileError, match=r"target_tokenizer is not a text.Tokenizer: .*target_tokenizer=\.\.\."):
         Translator.load(path)
     for another in (Tokenizer(), Pieces(source for source, _ in pairs)):
-        with pytest.raises(TranslatorError, match="another target_tokenizer was used"):
+        with pytest.raises(ModelFileError, match="another target_tokenizer was used"):
             Translator.load(path, target_tokenizer=another)
     loaded = Translator.load(path, target_tokenizer=pieces)
     assert [loaded.translate(source) for source, _ in pairs] == [target for _, target in pairs]
@@ -506,7 +506,7 @@ def test_a_truncated_file_is_refused_wherever_it_is_cut(tmp_path, saved):
     cuts = [*range(0, len(saved), 97), *range(len(saved) - 130, len(saved))]
     for cut in cuts:
         path.write_bytes(saved[:cut])
-        with pytest.raises(TranslatorError, match="truncated"):
+        with pytest.raises(ModelFileError, match="truncated"):
             Translator.load(path)
     path.write_bytes(saved)
     assert isinstance(Translator.load(path), Translator)
@@ -520,7 +520,7 @@ def test_a_truncated_file_is_refused_wherever_it_is_cut(tmp_path, saved):
 def test_a_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "translator.pt"
     path.write_bytes(content)
-    with pytest.raises(TranslatorError, match=r"not written by Translator\.save"):
+    with pytest.raises(ModelFileError, match=r"not written by Translator\.save"):
         Translator.load(path)
 
 
@@ -543,7 +543,7 @@ def test_a_file_with_something_else_in_it_is_refused(tmp_path, saved, change):
     path = tmp_path / "translator.pt"
     path.write_bytes(saved)
     torch.save(change(torch.load(path, weights_only=True)), path)
-    with pytest.raises(TranslatorError):
+    with pytest.raises(ModelFileError):
         Translator.load(path)
 
 
@@ -555,7 +555,7 @@ class Evil:
 def test_a_translator_file_cannot_run_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"format": Evil()}, tmp_path / "translator.pt")
-    with pytest.raises(TranslatorError):
+    with pytest.raises(ModelFileError):
         Translator.load(tmp_path / "translator.pt")
     assert os.listdir(tmp_path) == ["translator.pt"]
 

@@ -11,6 +11,12 @@ from pathlib import Path
 
 import torch
 
+from d2lrnn.text import Tokenizer
+
+
+class ModelFileError(ValueError):
+    """A model's file is truncated or damaged, holds another kind of model, or needs a tokenizer that is missing."""
+
 
 class CheckpointError(ValueError):
     """A checkpoint file is damaged, or it belongs to another model, text or setting."""
@@ -67,6 +73,87 @@ def load_file(path):
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file fails in many ways
         raise ValueError(f"{path} is truncated, damaged, or not a file of tensors and plain values") from error
+
+
+def save_model(path, kind, model, **parts):
+    """Write a model and what belongs to it into one file, whole or not at all.
+
+    Args:
+        path: the file; one that is there is replaced.
+        kind: the name and version of the format, which `load_model` compares.
+        model: nn.Module with `settings`, from which its class makes it again.
+        parts: what else is needed, as for `save_file`.
+
+    Raises:
+        OSError: the file could not be written; an old one is still there.
+    """
+    parameters = model.state_dict()
+    save_file({"format": kind, "model": model.settings, "parameters": parameters, **parts}, path)
+
+
+def load_model(path, kind, make):
+    """Read what `save_model` wrote.
+
+    Args:
+        path: the file.
+        kind: the format that is wanted.
+        make: function (model class's settings and parts, as a dict) → what to return.
+
+    Returns:
+        what make gives.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ModelFileError: the file is truncated or damaged, or it holds something else.
+    """
+    try:
+        content = load_file(path)
+        found = content["format"]
+        if found != kind:
+            raise ModelFileError(
+                f"{path} holds a {found}, not a {kind}: is it the right file, and this version of d2lrnn?"
+            )
+        return make(content)
+    except (OSError, ModelFileError):
+        raise
+    except Exception as error:  # what is no model fails in many ways
+        raise ModelFileError(f"{path} is truncated, damaged, or not a {kind}: save the model again") from error
+
+
+def restore(model, parameters):
+    """Give a new model its saved parameters, in their type.
+
+    Args:
+        model: nn.Module.
+        parameters: its state_dict, as saved.
+
+    Returns:
+        the model, in evaluation mode.
+    """
+    model.to(next(iter(parameters.values())).dtype).load_state_dict(parameters)
+    return model.eval()
+
+
+def restore_tokenizer(name, settings, tokenizer=None):
+    """The tokenizer of these settings.
+
+    Args:
+        name: what it is called in the error.
+        settings: its settings, as saved.
+        tokenizer: needed only where it was not a `text.Tokenizer`: the same as then.
+
+    Returns:
+        the given tokenizer, or a `text.Tokenizer`.
+
+    Raises:
+        ModelFileError: the tokenizer is missing, or it has other settings.
+    """
+    if tokenizer is None and set(settings) != set(Tokenizer().settings):
+        raise ModelFileError(f"the {name} is not a text.Tokenizer: load with {name}=...; its settings are {settings}")
+    tokenizer = Tokenizer(**settings) if tokenizer is None else tokenizer
+    if tokenizer.settings != settings:
+        raise ModelFileError(f"another {name} was used: its settings were {settings}, not {tokenizer.settings}")
+    return tokenizer
 
 
 def load_checkpoint(path, settings):

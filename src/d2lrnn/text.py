@@ -250,6 +250,7 @@ class Vocab:
         tokens: list of str; the index is the id.
         counts: Counter of the text's tokens, before rare ones are cut.
         min_freq, reserved: as given, reserved as a tuple.
+        settings: dict of the arguments, from which Vocab(**settings) makes the same again.
 
     Raises:
         TypeError: tokens or reserved is one str, or holds something else than str; min_freq is not an int.
@@ -280,6 +281,10 @@ class Vocab:
         self.min_freq, self.reserved = min_freq, tuple(reserved)
         self.tokens = [UNKNOWN, *reserved, *frequent]
         self._ids = {token: i for i, token in enumerate(self.tokens)}
+
+    @property
+    def settings(self):
+        return {"tokens": dict(self.counts), "min_freq": self.min_freq, "reserved": list(self.reserved)}
 
     @property
     def digest(self):

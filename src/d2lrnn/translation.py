@@ -7,9 +7,10 @@
 import torch
 
 from d2lrnn.batches import pad, pair_batches
-from d2lrnn.checkpoints import load_file, save_file
+from d2lrnn.checkpoints import ModelFileError, load_model, restore, restore_tokenizer, save_model
 from d2lrnn.decoding import beam_search
 from d2lrnn.metrics import bleu
+from d2lrnn.runtime import as_device
 from d2lrnn.seq2seq import Seq2Seq
 from d2lrnn.text import BOS, EOS, PAD, UNKNOWN, Tokenizer, Vocab, normalize, refuse_unspaced
 
@@ -17,10 +18,6 @@ FORMAT = "d2lrnn translator 2"
 RESERVED = (PAD, BOS, EOS)
 WORDS = Tokenizer()
 BATCH_SIZE = 64  # sentences translated at once
-
-
-class TranslatorError(ValueError):
-    """A translator file is truncated or damaged, or it is no translator file."""
 
 
 def split_by_source(pairs, num_held_out, seed=0):
@@ -138,8 +135,8 @@ class PairData:
         """
         data = cls.__new__(cls)
         data._set(
-            _same_tokenizer("source_tokenizer", source_tokenizer, settings),
-            _same_tokenizer("target_tokenizer", target_tokenizer, settings),
+            restore_tokenizer("source_tokenizer", settings["source_tokenizer"], source_tokenizer),
+            restore_tokenizer("target_tokenizer", settings["target_tokenizer"], target_tokenizer),
             settings["source_counts"],
             settings["target_counts"],
             settings["min_freq"],
@@ -305,14 +302,7 @@ class Translator:
         Raises:
             OSError: the file could not be written; an old one is still there.
         """
-        content = {
-            "format": FORMAT,
-            "data": self.data.settings,
-            "digests": self.data.digests,
-            "model": self.model.settings,
-            "parameters": self.model.state_dict(),
-        }
-        save_file(content, path)
+        save_model(path, FORMAT, self.model, data=self.data.settings, digests=self.data.digests)
 
     @classmethod
     def load(cls, path, device=None, source_tokenizer=None, target_tokenizer=None):
@@ -328,27 +318,17 @@ class Translator:
 
         Raises:
             FileNotFoundError: there is no such file.
-            TranslatorError: the file is truncated or damaged, it is no translator file, or it needs another tokenizer.
+            ModelFileError: the file is truncated or damaged, it is no translator file, or it needs another tokenizer.
         """
-        try:
-            content = load_file(path)
-            if content["format"] != FORMAT:
-                raise ValueError(f"its format is {content['format']!r}")
+
+        def make(content):
             data = PairData.from_settings(content["data"], source_tokenizer, target_tokenizer)
             if data.digests != content["digests"]:
-                raise ValueError("its vocabularies are not those that it was saved with")
-            model = Seq2Seq(**content["model"])
-            parameters = content["parameters"]
-            model.to(next(iter(parameters.values())).dtype).load_state_dict(parameters)
-            translator = cls(model.eval(), data)
-        except (OSError, TranslatorError):
-            raise
-        except Exception as error:  # what is no translator fails in many ways
-            raise TranslatorError(
-                f"{path} is truncated, damaged, or not written by Translator.save: save the translator again"
-            ) from error
-        model.to(device)
-        return translator
+                raise ModelFileError(f"the vocabularies in {path} are not those that it was saved with")
+            model = restore(Seq2Seq(**content["model"]), content["parameters"])
+            return cls(model.to(as_device(device)), data)
+
+        return load_model(path, FORMAT, make)
 
 
 def score_translations(model, data, pairs, width=1, alpha=0.75, max_steps=None):
@@ -415,22 +395,6 @@ def _check_vocabularies(model, data):
         raise ValueError(
             "the model was made for as many tokens, but for others: use the data that the model was trained with"
         )
-
-
-def _same_tokenizer(name, tokenizer, settings):
-    """The tokenizer of these settings: the given one, or a `text.Tokenizer`."""
-    expected = settings[name]
-    if tokenizer is None and set(expected) != set(WORDS.settings):
-        raise TranslatorError(
-            f"the {name} is not a text.Tokenizer: give it, as in Translator.load(path, {name}=...); its settings are "
-            f"{_shorten(expected)}"
-        )
-    tokenizer = Tokenizer(**expected) if tokenizer is None else tokenizer
-    if tokenizer.settings != expected:
-        raise TranslatorError(
-            f"another {name} was used: its settings were {_shorten(expected)}, not {_shorten(tokenizer.settings)}"
-        )
-    return tokenizer
 
 
 def _checked_pairs(pairs):
