@@ -93,7 +93,7 @@ def test_a_truncated_file_a_translator_and_no_file_are_refused(tmp_path):
             TextGenerator.load(path)
     data = PairData([("go", "va")])
     Translator(Seq2Seq(len(data.source_vocab), len(data.target_vocab), 4), data).save(path)
-    with pytest.raises(ModelFileError, match="holds a d2lrnn translator 1, not a d2lrnn language model 1"):
+    with pytest.raises(ModelFileError, match="holds a d2lrnn translator 2, not a d2lrnn language model 1"):
         TextGenerator.load(path)
     with pytest.raises(FileNotFoundError):
         TextGenerator.load(tmp_path / "nothing.pt")

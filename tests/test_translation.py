@@ -520,7 +520,7 @@ def test_a_truncated_file_is_refused_wherever_it_is_cut(tmp_path, saved):
 def test_a_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "translator.pt"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"not written by Translator\.save"):
+    with pytest.raises(ModelFileError, match=r"not a d2lrnn translator 2"):
         Translator.load(path)
 
 

@@ -102,13 +102,13 @@ class TextGenerator:
             ModelFileError: the file is truncated or damaged, it holds something else, or it needs another tokenizer.
         """
 
+        target = as_device(device)
+
         def make(content):
             vocab = Vocab(**content["vocab"])
             if vocab.digest != content["digest"]:
                 raise ModelFileError(f"the vocabulary in {path} is not the one that it was saved with")
-            model = restore(LanguageModel(**content["model"]), content["parameters"])
-            return cls(
-                model.to(as_device(device)), vocab, restore_tokenizer("tokenizer", content["tokenizer"], tokenizer)
-            )
+            used = restore_tokenizer("tokenizer", content["tokenizer"], tokenizer)
+            return cls(restore(LanguageModel(**content["model"]), content["parameters"]).to(target), vocab, used)
 
         return load_model(path, FORMAT, make)

@@ -320,13 +320,14 @@ class Translator:
             FileNotFoundError: there is no such file.
             ModelFileError: the file is truncated or damaged, it is no translator file, or it needs another tokenizer.
         """
+        target = as_device(device)
 
         def make(content):
             data = PairData.from_settings(content["data"], source_tokenizer, target_tokenizer)
             if data.digests != content["digests"]:
                 raise ModelFileError(f"the vocabularies in {path} are not those that it was saved with")
             model = restore(Seq2Seq(**content["model"]), content["parameters"])
-            return cls(model.to(as_device(device)), data)
+            return cls(model.to(target), data)
 
         return load_model(path, FORMAT, make)
 
