@@ -186,6 +186,10 @@ WITHOUT_END = "sentences grow without end: 'A' makes one or more new 'A'"
         ({"A": [Rule(1.0, ("a", ""))]}, "'' in A → a : an item is one word"),
         ({"A": [Rule(1.0, (3,))]}, "3 in A → 3: an item is one word"),
         ({"A": [Rule(0.5, ("B",)), Rule(0.5, ("a",))], "B": [Rule(1.0, ("A",))]}, "endlessly many derivations"),
+        (
+            {"A": [Rule(0.5, ("B",)), Rule(0.5, ("a",))], "B": [Rule(1.0, ("C",))], "C": [Rule(1.0, ("A",))]},
+            "A → B → C → A|B → C → A → B|C → A → B → C makes",
+        ),
         ({"A": [Rule(0.5, ("A",)), Rule(0.5, ("a",))]}, "A → A makes endlessly many derivations"),
         ({"A": [Rule(1.0, ("a", "A"))]}, WITHOUT_END),
         ({"A": [Rule(0.5, ("A", "A")), Rule(0.5, ("a",))]}, WITHOUT_END),
