@@ -220,6 +220,14 @@ def test_a_grammar_is_taken_exactly_if_its_sentences_are_finite_on_average(below
         Grammar(tree(above), "S")
 
 
+def test_a_symbol_that_stands_twice_keeps_its_order_in_the_target():
+    nouns = [Rule(0.5, ("king",), ("roi",)), Rule(0.5, ("boy",), ("garçon",))]
+    grammar = Grammar({"S": [Rule(1.0, ("N", "and", "N"), ("N", "et", "N"))], "N": nouns}, "S")
+    french = {"king": "roi", "and": "et", "boy": "garçon"}
+    for source, target in grammar.sample(20):
+        assert target == tuple(french[word] for word in source)
+
+
 def test_a_source_word_can_vanish_in_the_target():
     rules = {"S": [Rule(1.0, ("do", "Not"), ("Not",))], "Not": [Rule(1.0, ("not",), ())]}
     assert Grammar(rules, "S").sample(1) == [(("do", "not"), ())]
