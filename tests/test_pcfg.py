@@ -186,6 +186,10 @@ WITHOUT_END = "sentences grow without end: 'A' makes one or more new 'A'"
         ({"A": [Rule(1.0, ("a", ""))]}, "'' in A → a : an item is one word"),
         ({"A": [Rule(1.0, (3,))]}, "3 in A → 3: an item is one word"),
         ({"A": [Rule(0.5, ("B",)), Rule(0.5, ("a",))], "B": [Rule(1.0, ("A",))]}, "endlessly many derivations"),
+        (
+            {"A": [Rule(0.5, ("B",)), Rule(0.5, ("a",))], "B": [Rule(1.0, ("C",))], "C": [Rule(1.0, ("A",))]},
+            "A → B → C → A|B → C → A → B|C → A → B → C makes",
+        ),
         ({"A": [Rule(0.5, ("A",)), Rule(0.5, ("a",))]}, "A → A makes endlessly many derivations"),
         ({"A": [Rule(1.0, ("a", "A"))]}, WITHOUT_END),
         ({"A": [Rule(0.5, ("A", "A")), Rule(0.5, ("a",))]}, WITHOUT_END),
@@ -214,6 +218,14 @@ def test_a_grammar_is_taken_exactly_if_its_sentences_are_finite_on_average(below
     Grammar(tree(below), "S")
     with pytest.raises(ValueError, match="'A' makes one or more new 'A' on average"):
         Grammar(tree(above), "S")
+
+
+def test_a_symbol_that_stands_twice_keeps_its_order_in_the_target():
+    nouns = [Rule(0.5, ("king",), ("roi",)), Rule(0.5, ("boy",), ("garçon",))]
+    grammar = Grammar({"S": [Rule(1.0, ("N", "and", "N"), ("N", "et", "N"))], "N": nouns}, "S")
+    french = {"king": "roi", "and": "et", "boy": "garçon"}
+    for source, target in grammar.sample(20):
+        assert target == tuple(french[word] for word in source)
 
 
 def test_a_source_word_can_vanish_in_the_target():

@@ -203,10 +203,11 @@ def build_rules():
     add_noun_phrases(rule)
     add_verb_phrases(rule)
     add_sentences(rule, subjects)
-    return {
-        symbol: [Rule(weight / sum(option[0] for option in options), *sides) for weight, *sides in options]
-        for symbol, options in weighted.items()
-    }
+    rules = {}
+    for symbol, options in weighted.items():
+        total = sum(weight for weight, *_ in options)
+        rules[symbol] = [Rule(weight / total, *sides) for weight, *sides in options]
+    return rules
 
 
 def add_words(rule):

@@ -338,14 +338,14 @@ def _expected_totals(rules):
     the expected number of rewrites, where r = 1, solves its equations with numbers of at least 1.
     """
     index = {symbol: i for i, symbol in enumerate(rules)}
-    M, r = np.zeros((len(rules), len(rules))), np.zeros((len(rules), 3))
+    M, r = np.zeros((len(rules), len(rules))), np.ones((len(rules), 3)) * [1, 0, 0]
     for symbol, options in rules.items():
         for rule in options:
-            words = [item for item in rule.source if item not in rules]
-            r[index[symbol]] += rule.probability * np.array([1, -math.log(rule.probability), len(words)])
-            for item in rule.source:
-                if item in rules:
-                    M[index[symbol], index[item]] += rule.probability
+            symbols = [item for item in rule.source if item in rules]
+            r[index[symbol], 1] -= rule.probability * math.log(rule.probability)
+            r[index[symbol], 2] += rule.probability * (len(rule.source) - len(symbols))
+            for item in symbols:
+                M[index[symbol], index[item]] += rule.probability
     try:
         totals = np.linalg.solve(np.eye(len(rules)) - M, r)
     except np.linalg.LinAlgError:  # each symbol makes exactly one more
