@@ -1,4 +1,4 @@
-"""Explorable figures: a figure with its own sliders, alive in Jupyter, in Colab and on the static site.
+"""Explorable figures: a figure with its own sliders, alive on the static site, and where its cell was run, as in Colab.
 
 The Python side calls `frame` once for every combination of the controls' values and keeps the rounded numbers.
 The browser side (`explore.js`) only draws them, so no kernel is needed. An example:
