@@ -50,3 +50,9 @@ def test_ci_runs_the_oldest_torch_and_the_newest():
     assert f"TORCH ?= {newest}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
     workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
     assert f'torch: ["{bounds["torch"]}", "{newest}"]' in workflow
+
+
+def test_no_test_sets_its_own_number_of_examples():
+    """Otherwise `make test-long` would not try more of them."""
+    for path in (ROOT / "tests").glob("test_*.py"):
+        assert path == Path(__file__) or "max_examples=" not in path.read_text(encoding="utf-8"), path.name
