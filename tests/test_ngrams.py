@@ -152,6 +152,17 @@ def test_uniform_and_unigram():
     torch.testing.assert_close(LaplaceModel([1, 1], 1, 4, eps=4).probs([]) * 6, torch.tensor([1, 3, 1, 1]).double())
 
 
+@pytest.mark.parametrize("of", [torch.tensor, np.array, torch.nn.Parameter])
+def test_eps_as_a_tensor_or_array(of):
+    def probs(eps):
+        return LaplaceModel([0, 1, 0, 2], 2, vocab_size=4, eps=eps).probs([0])
+
+    as_tensor = of if of is not torch.nn.Parameter else lambda eps: of(torch.tensor(eps))
+    assert torch.equal(probs(as_tensor(0.5)), probs(0.5))
+    assert torch.equal(probs(as_tensor([0.5, 2.0])), probs([0.5, 2.0]))
+    assert not torch.equal(probs(0.5), probs([0.5, 2.0]))
+
+
 def test_small_eps_gives_relative_frequencies():
     model = LaplaceModel([0, 1, 0, 1, 0, 2], 2, vocab_size=4, eps=1e-9)
     expected = torch.tensor([0, 2 / 3, 1 / 3, 0], dtype=torch.float64)
@@ -213,6 +224,10 @@ def test_samples_have_the_models_frequencies():
         (dict(eps=math.inf), ValueError, "finite"),
         (dict(eps=[1, -1]), ValueError, "above 0"),
         (dict(eps=[1, 1, 1]), ValueError, "2 of them"),
+        (dict(eps=torch.ones(3)), ValueError, "2 of them"),
+        (dict(eps=torch.ones(2, 1)), ValueError, r"2 of them, one an order, not of shape \(2, 1\)"),
+        (dict(eps=torch.tensor(0.0)), ValueError, "above 0"),
+        (dict(eps=None), ValueError, "finite"),
     ],
 )
 def test_model_errors(changes, error, words):
