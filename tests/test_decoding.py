@@ -406,7 +406,7 @@ def test_nothing_is_changed_and_no_graph_is_kept():
     step, state = table_model(tables)
     before = tables.detach().clone()
     for search in (greedy, partial(beam_search, width=3), exhaustive):
-        search(step, state, BOS, EOS, 3, banned=(2,))
+        assert len(search(step, state, BOS, EOS, 3, banned=(2,))) == 2
     assert torch.equal(tables, before) and torch.equal(state[1], torch.zeros(2, dtype=torch.long))
 
 
@@ -515,7 +515,8 @@ def test_a_log_softmax_of_few_bits_is_taken(search, dtype, seed, V, scale, maske
     logits[0, 2:][: V // 2 if masked else 0] = -torch.inf
     logits = logits.to(dtype)
     for log_probs in (logits.log_softmax(1), logits - logits.logsumexp(1, keepdim=True)):
-        assert search(lambda tokens, state, p=log_probs: (p, state), torch.zeros(1), BOS, EOS, max_steps=1)
+        [found] = search(lambda tokens, state, p=log_probs: (p, state), torch.zeros(1), BOS, EOS, max_steps=1)
+        assert found
 
 
 def test_16_bits_are_summed_in_32():
@@ -553,7 +554,8 @@ def test_bad_widths_are_refused(wrong, error, message):
 
 def test_a_width_above_the_vocabulary_keeps_all_there_is():
     step, state = random_model(0, 2, 1, 4)
-    assert beam_search(step, state, BOS, EOS, 1, 1000) == exhaustive(step, state, BOS, EOS, 1)
+    found = beam_search(step, state, BOS, EOS, 1, 1000)
+    assert found == exhaustive(step, state, BOS, EOS, 1) and [len(ranked) for ranked in found] == [4, 4]
 
 
 def test_exhaustive_search_says_when_there_is_too_much():

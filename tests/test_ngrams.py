@@ -172,7 +172,9 @@ def test_small_eps_gives_relative_frequencies():
 def test_large_eps_gives_the_lower_order():
     ids = [0, 1, 0, 2, 1, 0, 1, 2, 2, 0, 1, 0]
     trigram, bigram = LaplaceModel(ids, 3, 3, eps=[0.5, 0.5, 1e12]), LaplaceModel(ids, 2, 3, eps=0.5)
-    torch.testing.assert_close(trigram.log_probs(ids), bigram.log_probs(ids), atol=1e-9, rtol=0)
+    log_probs = trigram.log_probs(ids)
+    assert log_probs.shape == (12,) and (log_probs < 0).all()
+    torch.testing.assert_close(log_probs, bigram.log_probs(ids), atol=1e-9, rtol=0)
 
 
 def test_an_unseen_context_leaves_the_lower_order():
