@@ -1,7 +1,9 @@
 import itertools
 import math
 from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, example, given
@@ -40,13 +42,13 @@ def random_model(seed, B, T, V, **options):
 
 
 def tied_model(seed, B, T, V):
-    """Few different probabilities, all exact in binary: many hypotheses are equally likely."""
-    parts = [2.0**-i for i in range(1, V)] + [2.0 ** (1 - V)]
+    """Few different probabilities, all powers of 2: many hypotheses are equally likely."""
+    log_2 = torch.tensor(2.0).log().item()  # of 24 digits: in 64 bits its multiples, and their sums, are exact
+    parts = [-i * log_2 for i in [*range(1, V), V - 1]]
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.rand(B, T, V, V, generator=generator).argsort(-1)
     even = torch.rand(B, T, V, 1, generator=generator) < 0.5
-    log_probs = torch.tensor(parts, dtype=torch.float64).log2()[shuffled].where(~even, -math.log2(V))
-    return table_model(log_probs)  # in bits: for a search as good as nats, and sums of whole numbers are exact
+    return table_model(torch.tensor(parts, dtype=torch.float64)[shuffled].where(~even, -math.log2(V) * log_2))
 
 
 def rnn_model(seed, B, V, hidden_size=5):
@@ -394,8 +396,35 @@ def test_nothing_is_changed_and_no_graph_is_kept():
     step, state = table_model(tables)
     before = tables.detach().clone()
     for search in (greedy, partial(beam_search, width=3), exhaustive):
-        search(step, state, BOS, EOS, 3, banned=(2,))
+        assert len(search(step, state, BOS, EOS, 3, banned=(2,))) == 2
     assert torch.equal(tables, before) and torch.equal(state[1], torch.zeros(2, dtype=torch.long))
+
+
+class NamedState(NamedTuple):
+    cell: tuple
+    source: torch.Tensor
+
+
+def test_a_named_tuple_stays_one():
+    step, ((H, C), (source,)) = rnn_model(0, 3, V=8)
+
+    def named_step(tokens, state):
+        assert type(state) is NamedState and type(state.cell) is tuple
+        log_probs, (cell, _) = step(tokens, (state.cell, (state.source,)))
+        return log_probs, state._replace(cell=cell)
+
+    for search in (greedy, exhaustive, partial(beam_search, width=3)):
+        named = search(named_step, NamedState((H, C), source), BOS, EOS, 4)
+        assert named == search(step, ((H, C), (source,)), BOS, EOS, 4)
+
+
+@pytest.mark.parametrize("search", [greedy, partial(beam_search, width=3), exhaustive])
+def test_banned_ids_from_any_iterable(search):
+    step, state = random_model(0, 2, 3, 5)
+    expected = search(step, state, BOS, EOS, 3, banned=(2, 3))
+    assert expected != search(step, state, BOS, EOS, 3)
+    for banned in ([3, 2, 2], {2, 3}, range(2, 4), (i for i in (2, 3))):
+        assert search(step, state, BOS, EOS, 3, banned=banned) == expected
 
 
 searches = pytest.mark.parametrize(
@@ -413,6 +442,15 @@ searches = pytest.mark.parametrize(
         ({"max_steps": 2.0}, TypeError, "max_steps must be a whole number"),
         ({"alpha": -0.5}, ValueError, "alpha must be at least 0"),
         ({"alpha": math.nan}, ValueError, "alpha must be at least 0"),
+        ({"alpha": 1000}, ValueError, r"alpha = 1000 is too large: divided by 3\^alpha"),
+        ({"alpha": 10**400}, ValueError, "is too large"),
+        ({"alpha": math.inf}, ValueError, "alpha = inf is too large"),
+        ({"alpha": 70.0, "max_steps": 30}, ValueError, "alpha = 70.0 is too large"),
+        ({"alpha": math.inf, "max_steps": 1}, ValueError, "alpha = inf is too large"),
+        ({"bos": np.int64(1)}, TypeError, r"an id must be .* int, not np.int64\(1\): convert it with int\(\)"),
+        ({"eos": torch.tensor(0)}, TypeError, r"an id must be .* int, not tensor\(0\): convert it with int\(\)"),
+        ({"banned": torch.tensor([2])}, TypeError, r"an id must be .* int, not tensor\(2\)"),
+        ({"banned": np.array([2, 3])}, TypeError, r"an id must be .* int, not np.int64\(2\)"),
         ({"banned": (2, EOS)}, ValueError, "<eos> .* is banned"),
         ({"banned": (7,)}, ValueError, r"\[7\] are not in the vocabulary of 4"),
         ({"eos": 9}, ValueError, r"\[9\] are not in the vocabulary of 4"),
@@ -437,12 +475,44 @@ def test_a_model_that_gives_no_log_probabilities_is_refused(search):
     for wrong, message in (
         (torch.tensor([[0.2, 0.3, 0.5]]), "log_softmax"),  # probabilities
         (torch.tensor([[2.0, -1.0, 0.3]]), "log_softmax"),  # logits
-        (torch.full((1, 3), math.nan), "log_softmax"),
+        (torch.tensor([[-2.0, -1.0, -3.0]]), "row 0 sum to 0.553 instead of 1: use log_softmax"),  # negative logits
+        (torch.tensor([[-math.inf, -1.0, -3.0]]), "sum to 0.418 instead of 1.* with `banned`"),  # a mask of one's own
+        (torch.full((1, 3), math.nan), "predictions are NaN: the model has diverged"),
+        (torch.tensor([[math.nan, 0.0, -math.inf]]), "predictions are NaN: the model has diverged"),
+        (torch.tensor([[math.inf, 0.0, 0.0]]), "log_softmax"),
         (torch.zeros(3), r"\(N, V\)"),
         (torch.zeros(2, 3), r"\(N, V\)"),
     ):
         with pytest.raises(ValueError, match=message):
             search(lambda tokens, state, wrong=wrong: (wrong, state), state, BOS, EOS, 2)
+
+
+@searches
+def test_later_steps_are_checked_too(search):
+    first, state = torch.tensor([[-math.inf, -math.inf, 0.0]]), torch.zeros(1, 0)
+    for wrong, message in ((torch.randn(1, 3), "log_softmax"), (torch.full((1, 3), math.nan), "NaN")):
+        answers = iter([first, wrong])
+        with pytest.raises(ValueError, match=message):
+            search(lambda tokens, state, answers=answers: (next(answers), state), state, BOS, EOS, 2)
+
+
+@searches
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@settings(max_examples=15)
+@given(seed=seeds, V=st.sampled_from([2, 30, 1000]), scale=st.sampled_from([0.0, 1.0, 8.0]), masked=st.booleans())
+def test_a_log_softmax_of_few_bits_is_taken(search, dtype, seed, V, scale, masked):
+    logits = scale * torch.randn(1, V, generator=torch.Generator().manual_seed(seed))
+    logits[0, 2:][: V // 2 if masked else 0] = -torch.inf
+    logits = logits.to(dtype)
+    for log_probs in (logits.log_softmax(1), logits - logits.logsumexp(1, keepdim=True)):
+        [found] = search(lambda tokens, state, p=log_probs: (p, state), torch.zeros(1), BOS, EOS, max_steps=1)
+        assert found
+
+
+def test_16_bits_are_summed_in_32():
+    log_probs = torch.tensor([[0.01, 0.99]]).log().bfloat16()
+    [written] = greedy(lambda tokens, state: (log_probs, state), torch.zeros(1), BOS, EOS, 100, alpha=0)
+    assert_close(written.log_prob, 100 * log_probs[0, 1].item(), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("search", [greedy, exhaustive, partial(beam_search, width=2)])
@@ -474,7 +544,8 @@ def test_bad_widths_are_refused(wrong, error, message):
 
 def test_a_width_above_the_vocabulary_keeps_all_there_is():
     step, state = random_model(0, 2, 1, 4)
-    assert beam_search(step, state, BOS, EOS, 1, 1000) == exhaustive(step, state, BOS, EOS, 1)
+    found = beam_search(step, state, BOS, EOS, 1, 1000)
+    assert found == exhaustive(step, state, BOS, EOS, 1) and [len(ranked) for ranked in found] == [4, 4]
 
 
 def test_exhaustive_search_says_when_there_is_too_much():

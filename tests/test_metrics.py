@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import sacrebleu
 import torch
@@ -109,6 +110,50 @@ def test_bleu_does_not_depend_on_the_order_of_sentences_and_references(corpus):
     assert bleu(candidates[::-1], turned, 2) == pytest.approx(bleu(candidates, references, 2), abs=1e-15)
 
 
+@pytest.mark.parametrize(
+    "of",
+    [tuple, np.array, torch.tensor, lambda ids: list(torch.tensor(ids)), lambda ids: list(np.array(ids, dtype=int))],
+    ids=["tuple", "array", "tensor", "list of tensors", "list of NumPy numbers"],
+)
+@given(corpora, st.integers(1, 3))
+@settings(deadline=None, max_examples=20)
+def test_bleu_compares_ids_by_value(of, corpus, max_n):
+    # Lists of ids, and the same as `of`; sacrebleu wants str.
+    corpus = [(as_ids(candidate), list(map(as_ids, references))) for candidate, references in corpus]
+    candidates, references = zip(*corpus, strict=True)
+    words = [list(map(str, c)) for c in candidates], [[list(map(str, s)) for s in r] for r in references]
+    expected = pytest.approx(sacre(*words, max_n), abs=1e-12)
+    assert bleu(candidates, references, max_n) == expected
+    assert bleu(list(map(of, candidates)), references, max_n) == expected
+    assert bleu(list(map(of, candidates)), [list(map(of, r)) for r in references], max_n) == expected
+
+
+def as_ids(letters):
+    return [ord(letter) for letter in letters]
+
+
+def test_bleu_of_a_tensor_of_sentences():
+    ids = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 8, 9, 1]])
+    assert bleu(ids, ids[:, None]) == 1
+    assert bleu(ids, ids[:, None].flip(0)) == 0
+    assert bleu(ids, [[[1, 2, 3, 4]], [[6, 7, 8, 9]]], max_n=1) == pytest.approx(8 / 10)
+
+
+def test_bleu_takes_any_hashable_tokens():
+    tokens = [("a", 1), frozenset("bc"), 2, None]
+    assert bleu([tokens], [[[("a", 1), frozenset("cb"), 2, None]]]) == 1
+
+
+def test_bleu_says_that_references_are_transposed():
+    candidates = [list("abcd"), list("efgh"), list("ijkl")]
+    streams = [candidates, [list("xyz")] * 3]  # sacrebleu's order
+    with pytest.raises(ValueError, match=r"2 lists of references for 3 candidates; .* list\(zip\(\*references\)\)"):
+        bleu(candidates, streams)
+    assert bleu(candidates, list(zip(*streams, strict=True))) == 1
+    with pytest.raises(ValueError, match="2 lists of references for 3 candidates$"):
+        bleu(candidates, [[list("abcd")], [list("efgh")]])
+
+
 def test_bleu_by_hand():
     # Papineni et al.: "the" counts twice only, as in the reference that has it most often.
     references = [["the cat is on the mat".split(), "there is a cat on the mat".split()]]
@@ -136,6 +181,15 @@ def test_a_perfect_translation_has_bleu_1_and_one_without_a_common_4_gram_0():
         (["a b"], [[["a"]]], 4, TypeError, "split each str"),
         ([["a"]], [["a b"]], 4, TypeError, "split each str"),
         ([["a"]], ["a b"], 4, TypeError, "split each str"),
+        ([[1, 2]], [[1, 2]], 4, TypeError, "there is 1; .* put a single reference into a list"),
+        ([torch.tensor([1, 2])], [torch.tensor([1, 2])], 4, TypeError, "put a single reference into a list"),
+        ([torch.tensor(1)], [[[1]]], 4, TypeError, "sentence 0: the candidate must be a list of tokens"),
+        ([{1, 2}], [[[1]]], 4, TypeError, "there is {1, 2}"),
+        ([["a"]], [[["a"]], {"b"}][1:], 4, TypeError, "there is {'b'}"),
+        ([[[1, 2]]], [[[1, 2]]], 4, TypeError, r"sentence 0: a token must be hashable, .* not \[1, 2\]"),
+        ([torch.tensor([[1, 2]])], [[[1, 2]]], 4, TypeError, r"hashable, .* not \[1, 2\]"),
+        ([["a", "b"]], [[[1, 2]]], 4, TypeError, "both be str or both be ids"),
+        ([torch.tensor([1, 2])], [[["a", "b"]]], 4, TypeError, "both be str or both be ids"),
     ],
 )
 def test_bleu_refuses(candidates, references, max_n, error, message):

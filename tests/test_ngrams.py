@@ -147,6 +147,17 @@ def test_uniform_and_unigram():
     torch.testing.assert_close(LaplaceModel([1, 1], 1, 4, eps=4).probs([]) * 6, torch.tensor([1, 3, 1, 1]).double())
 
 
+@pytest.mark.parametrize("of", [torch.tensor, np.array, torch.nn.Parameter])
+def test_eps_as_a_tensor_or_array(of):
+    def probs(eps):
+        return LaplaceModel([0, 1, 0, 2], 2, vocab_size=4, eps=eps).probs([0])
+
+    as_tensor = of if of is not torch.nn.Parameter else lambda eps: of(torch.tensor(eps))
+    assert torch.equal(probs(as_tensor(0.5)), probs(0.5))
+    assert torch.equal(probs(as_tensor([0.5, 2.0])), probs([0.5, 2.0]))
+    assert not torch.equal(probs(0.5), probs([0.5, 2.0]))
+
+
 def test_small_eps_gives_relative_frequencies():
     model = LaplaceModel([0, 1, 0, 1, 0, 2], 2, vocab_size=4, eps=1e-9)
     expected = torch.tensor([0, 2 / 3, 1 / 3, 0], dtype=torch.float64)
@@ -156,7 +167,9 @@ def test_small_eps_gives_relative_frequencies():
 def test_large_eps_gives_the_lower_order():
     ids = [0, 1, 0, 2, 1, 0, 1, 2, 2, 0, 1, 0]
     trigram, bigram = LaplaceModel(ids, 3, 3, eps=[0.5, 0.5, 1e12]), LaplaceModel(ids, 2, 3, eps=0.5)
-    torch.testing.assert_close(trigram.log_probs(ids), bigram.log_probs(ids), atol=1e-9, rtol=0)
+    log_probs = trigram.log_probs(ids)
+    assert log_probs.shape == (12,) and (log_probs < 0).all()
+    torch.testing.assert_close(log_probs, bigram.log_probs(ids), atol=1e-9, rtol=0)
 
 
 def test_an_unseen_context_leaves_the_lower_order():
@@ -208,6 +221,10 @@ def test_samples_have_the_models_frequencies():
         (dict(eps=math.inf), ValueError, "finite"),
         (dict(eps=[1, -1]), ValueError, "above 0"),
         (dict(eps=[1, 1, 1]), ValueError, "2 of them"),
+        (dict(eps=torch.ones(3)), ValueError, "2 of them"),
+        (dict(eps=torch.ones(2, 1)), ValueError, r"2 of them, one an order, not of shape \(2, 1\)"),
+        (dict(eps=torch.tensor(0.0)), ValueError, "above 0"),
+        (dict(eps=None), ValueError, "finite"),
     ],
 )
 def test_model_errors(changes, error, words):

@@ -293,7 +293,8 @@ def _fetch(download):
 
 
 def _download(url, output_file, _):
-    """What pooch calls. Unlike pooch's own downloader, it also gives up on a server that sends too slowly."""
+    """What pooch calls."""
+    # pooch.HTTPDownloader passes all tests of bad servers but "trickles": it has no limit on the whole time.
     deadline = time.monotonic() + TIME_LIMIT
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response, open(output_file, "wb") as file:
         while block := response.read1(2**16):

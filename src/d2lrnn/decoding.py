@@ -15,11 +15,15 @@ Log-probabilities are negative, so dividing by L^α favours longer outputs, the 
 score is the log-probability.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
 
+from d2lrnn.layers import check_numbers
+
 LARGEST_SEARCH = 1_000_000  # sequences
+LARGEST_DIVISOR = 1e30  # of a log-probability: in 32 bits the quotient keeps its digits
 
 
 class Hypothesis(NamedTuple):
@@ -61,18 +65,18 @@ def greedy(step, state, bos, eos, max_steps, alpha=0.75, banned=()):
         list of B Hypotheses. Of equally likely tokens the one with the lowest id is written.
 
     Raises:
-        TypeError: the state is not made of tensors; ids or max_steps are not whole numbers.
-        ValueError: max_steps below 1; alpha negative; <eos> banned; an id outside the vocabulary; what step returns is
-            not (N, V) or no log-probabilities; the probability of every token that is not banned is 0.
+        TypeError: the state is not made of tensors; ids or max_steps are no ints.
+        ValueError: max_steps below 1; alpha negative, or so large that T^α is above 10³⁰; <eos> banned; an id outside
+            the vocabulary; what step returns is not (N, V), is NaN, or has a row whose probabilities do not sum to 1
+            (nor are all 0); the probability of every token that is not banned is 0.
     """
-    num_rows, device = _check(state, bos, eos, max_steps, alpha, banned)
-    tokens = torch.full((num_rows, max_steps), eos, device=device)
-    lengths = torch.zeros_like(tokens[:, 0])
-    rows, last = torch.arange(num_rows, device=device), torch.full((num_rows,), bos, device=device)
+    step, last, _ = _prepare(step, state, bos, eos, max_steps, alpha, banned)
+    rows, lengths = torch.arange(len(last), device=last.device), torch.zeros_like(last)
+    tokens = last.new_full((len(last), max_steps), eos)
     log_prob = score = None
     for t in range(1, max_steps + 1):
-        log_probs, state = _step(step, last, state, eos, banned)
-        best, last = _without(log_probs, banned).max(dim=1)  # the first one of equal ones
+        log_probs, state = step(last, state)
+        best, last = log_probs.max(dim=1)  # the first one of equal ones
         if log_prob is None:
             log_prob, score = torch.zeros_like(best), torch.zeros_like(best)
         log_prob[rows] += best
@@ -101,21 +105,20 @@ def exhaustive(step, state, bos, eos, max_steps, alpha=0.75, banned=()):
     Raises:
         TypeError, ValueError: as for `greedy`; also when |Y|^T is above 1,000,000.
     """
-    num_rows, device = _check(state, bos, eos, max_steps, alpha, banned)
-    rows, log_prob = torch.arange(num_rows, device=device), 0
-    tokens = torch.full((num_rows, 1), bos, device=device)
-    found = [[] for _ in range(num_rows)]
+    step, last, banned = _prepare(step, state, bos, eos, max_steps, alpha, banned)
+    rows, tokens, log_prob = torch.arange(len(last), device=last.device), last.unsqueeze(1), 0
+    found = [[] for _ in range(len(last))]
     for t in range(1, max_steps + 1):
-        log_probs, state = _step(step, tokens[:, -1], state, eos, banned)
+        log_probs, state = step(tokens[:, -1], state)
         if t == 1:
-            vocab_size = log_probs.shape[1] - len(set(banned))
+            vocab_size = log_probs.shape[1] - len(banned)
             if vocab_size**max_steps > LARGEST_SEARCH:
                 raise ValueError(
                     f"{vocab_size} tokens and {max_steps} steps make {vocab_size**max_steps:,} sequences, more than "
                     f"{LARGEST_SEARCH:,}: lower max_steps, ban tokens, or use beam_search"
                 )
             log_prob = torch.zeros_like(log_probs[:, 0])
-        log_prob = log_prob.unsqueeze(1) + _without(log_probs, banned)
+        log_prob = log_prob.unsqueeze(1) + log_probs
         parent, token = (log_prob > -torch.inf).nonzero(as_tuple=True)
         rows, log_prob = rows[parent], log_prob[parent, token]
         tokens = torch.cat([tokens[parent], token.unsqueeze(1)], dim=1)
@@ -199,12 +202,13 @@ def beam_tree(step, state, bos, eos, max_steps, width, alpha=0.75, banned=(), nu
     Raises:
         TypeError, ValueError: as for `beam_search`; also when the state has more than one row.
     """
-    num_rows, _ = _check(state, bos, eos, max_steps, alpha, banned)
-    if num_rows != 1:
-        raise ValueError(f"a tree is drawn for one sentence, but the state has {num_rows} rows: pass one of them")
     num_results = width if num_results is None else num_results
-    steps = _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results)
-    return [_nodes(candidates[0], t, width, alpha, eos) for t, (_, candidates) in enumerate(steps, start=1)]
+    tree = []
+    for _, candidates in _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results):
+        if (num_rows := len(candidates)) != 1:
+            raise ValueError(f"a tree is drawn for one sentence, but the state has {num_rows} rows: pass one of them")
+        tree.append(_nodes(candidates[0], len(tree) + 1, width, alpha, eos))
+    return tree
 
 
 def _nodes(candidates, t, width, alpha, eos):
@@ -231,62 +235,36 @@ class _Kept(NamedTuple):
 @torch.no_grad()
 def _search(step, state, bos, eos, max_steps, width, alpha, banned, num_results):
     """Yield what each step of beam search keeps and what it looks at, until every sentence has stopped: a _Kept, and
-    log P (A, k, V) of every continuation in the A sentences that have not stopped."""
-    num_rows, device = _check(state, bos, eos, max_steps, alpha, banned)
+    log P (B, k, V) of every continuation, −inf in sentences that have stopped."""
+    step, last, _ = _prepare(step, state, bos, eos, max_steps, alpha, banned)
     _check_whole("width", width)
     _check_whole("num_results", num_results)
     if num_results > width:
         raise ValueError(f"a beam of width {width} gives at most {width} results, not {num_results}: widen the beam")
-
-    going = torch.arange(num_rows, device=device)  # the A sentences that have not stopped
-    # Only live hypotheses have a row in the state: row i is that in place[i], of all places in the A beams of width k.
-    place = going * width
-    last = torch.full_like(going, bos)
-    log_prob = scores = None
+    # A place of a beam that no live hypothesis fills has log P −inf, and no row of its own in the state.
+    log_p = torch.full((len(last), width), -torch.inf, device=last.device)
+    log_p[:, 0] = 0
+    rows = torch.arange(len(last), device=last.device).unsqueeze(1).repeat(1, width)
+    results = torch.full((len(last), num_results), -torch.inf, device=last.device)
     for t in range(1, max_steps + 1):
-        log_probs, state = _step(step, last, state, eos, banned)
-        vocab_size = log_probs.shape[1]
-        if t == 1:
-            log_prob = log_probs.new_zeros(num_rows, width)
-            scores = log_probs.new_full((num_rows, num_results), -torch.inf)
-        candidates = log_probs.new_full((len(going) * width, vocab_size), -torch.inf)
-        candidates.index_copy_(0, place, log_prob.flatten()[place].unsqueeze(1) + log_probs)
-        if banned:
-            candidates[:, list(banned)] = -torch.inf
-        candidates = candidates.view(len(going), width, vocab_size)
-        log_prob, best = _top(candidates.flatten(1), width)
-        parent, token = best // vocab_size, best % vocab_size
+        log_probs, state = step(last, state)  # (n, V) for the n ≤ B·k live hypotheses
+        candidates = log_probs.index_select(0, rows.flatten()).view(*rows.shape, -1)  # (B, k, V)
+        candidates += log_p.unsqueeze(2)  # log P of the parent plus that of the token
+        log_p, place = _top(candidates.flatten(1), width)
+        parents, tokens = place // candidates.shape[2], place % candidates.shape[2]
+        ended = tokens == eos
+        score = (log_p / t**alpha).where(ended | (t == max_steps), -torch.inf)
+        yield _Kept(tokens, parents, log_p, score), candidates
 
-        ended = token == eos
-        score = log_prob / t**alpha
-        score = score if t == max_steps else score.where(ended, -torch.inf)
-        kept = (_all_rows(part, going, num_rows) for part in (token, parent, log_prob, score))
-        yield _Kept(*kept), candidates
-        if t == max_steps:
-            return
-
-        scores = torch.cat([scores, score], dim=1).topk(num_results).values
-        live = (log_prob > -torch.inf) & ~ended
-        hopeful = live & (log_prob / max_steps**alpha > scores[:, -1:])
-        on = hopeful.any(dim=1)
-        if not on.any():
-            return
-        row = place.new_zeros(len(going) * width)
-        row[place] = torch.arange(len(place), device=device)
-        row = row.view(-1, width).gather(1, parent)
-        if not on.all():
-            parts = going, log_prob, scores, live, token, row
-            going, log_prob, scores, live, token, row = (part[on] for part in parts)
-        place = live.flatten().nonzero()[:, 0]
-        last, state = token.flatten()[place], _select(state, row.flatten()[place])
-
-
-def _all_rows(part, rows, num_rows):
-    """From (A, k) to (B, k): −inf, or 0 for ids, in the rows that are not given."""
-    if len(rows) == num_rows:
-        return part
-    empty = -torch.inf if part.is_floating_point() else 0
-    return part.new_full((num_rows, part.shape[1]), empty).index_copy(0, rows, part)
+        results = torch.cat([results, score], dim=1).topk(num_results).values
+        log_p = log_p.where(~ended, -torch.inf)
+        hopeful = (log_p / max_steps**alpha > results[:, -1:]).any(dim=1, keepdim=True)
+        log_p = log_p.where(hopeful, -torch.inf)
+        going_on = log_p > -torch.inf
+        if not going_on.any():
+            break
+        last, state = tokens[going_on], _select(state, rows.gather(1, parents)[going_on])
+        rows = (going_on.flatten().cumsum(0) - 1).clamp(min=0).view_as(rows)
 
 
 def _top(values, k):
@@ -299,35 +277,67 @@ def _top(values, k):
     return best[:, :k], columns[:, :k]
 
 
-def _step(step, last, state, eos, banned):
-    """Ask the model for the next log-probabilities, and check them."""
-    log_probs, state = step(last, state)
-    if log_probs.dim() != 2 or len(log_probs) != len(last):
+def _prepare(step, state, bos, eos, max_steps, alpha, banned):
+    """Check what all searches take. Return the model as they ask it: a step that checks what comes back and never
+    writes banned tokens; the tokens (B,) that it reads first; the set of banned ids."""
+    sizes = {part.shape[0] if part.dim() else 0 for part in _parts(state)}
+    if len(sizes) != 1 or 0 in sizes:
         raise ValueError(
-            f"step must return log-probabilities (N, V) for N = {len(last)} tokens, not {tuple(log_probs.shape)}"
+            f"dimension 0 of every tensor of the state must be the row, at least one, but the sizes are {sorted(sizes)}"
+        )
+    _check_whole("max_steps", max_steps)
+    banned = list(banned)
+    for i in (bos, eos, *banned):
+        _check_whole("an id", i, smallest=0)
+    if eos in banned:
+        raise ValueError(f"<eos> (id {eos}) is banned: no output could ever end")
+    if not alpha >= 0:
+        raise ValueError(f"alpha must be at least 0, not {alpha}: below 0 a longer output would score lower still")
+    if alpha > math.log(LARGEST_DIVISOR) / math.log(max(max_steps, 2)):
+        raise ValueError(f"alpha = {alpha} is too large: divided by {max_steps}^alpha all scores are about 0")
+    device = _parts(state)[0].device
+    columns = torch.tensor(banned, dtype=torch.long, device=device)
+
+    def checked_step(tokens, state):
+        log_probs, state = step(tokens, state)
+        log_probs = _check_log_probs(log_probs, len(tokens), (eos, *banned))
+        return log_probs.index_fill(1, columns, -torch.inf) if banned else log_probs, state
+
+    return checked_step, torch.full((sizes.pop(),), bos, device=device), set(banned)
+
+
+def _check_log_probs(log_probs, num_rows, ids):
+    """Check what the model computes; return it in at least 32 bits: sums of many tokens need them."""
+    if log_probs.dim() != 2 or len(log_probs) != num_rows:
+        raise ValueError(
+            f"step must return log-probabilities (N, V) for N = {num_rows} tokens, not {tuple(log_probs.shape)}"
         )
     vocab_size = log_probs.shape[1]
-    if outside := [i for i in (eos, *banned) if i >= vocab_size]:
+    if outside := [i for i in ids if i >= vocab_size]:
         raise ValueError(f"ids {outside} are not in the vocabulary of {vocab_size} tokens that step scores")
-    highest = log_probs.max()
-    if not highest <= 1e-3:  # not: NaN
-        raise ValueError(
-            f"step must return log-probabilities, at most 0, but the largest is {highest:.3g}: use log_softmax(logits)"
-        )
-    return log_probs, state
-
-
-def _without(log_probs, banned):
-    if not banned:
-        return log_probs
-    return log_probs.index_fill(1, torch.tensor(list(banned), device=log_probs.device), -torch.inf)
+    # Rounding to 16 bits moves log-probabilities of −8 … −16 by up to 4 eps, and the logits before them by up to 8.
+    tolerance = max(1e-3, 16 * torch.finfo(log_probs.dtype).eps)
+    log_probs = log_probs.to(torch.promote_types(log_probs.dtype, torch.float32))
+    total = log_probs.exp().sum(dim=1)
+    right = (total - 1).abs() <= tolerance
+    if not right.all():
+        check_numbers(log_probs)
+        wrong = ~right & (log_probs.amax(dim=1) > -torch.inf)  # where nothing can follow, another output may be found
+        if wrong.any():
+            row = wrong.nonzero()[0].item()
+            raise ValueError(
+                f"step must return log-probabilities, but the probabilities of row {row} sum to {total[row]:.3g} "
+                "instead of 1: use log_softmax(logits), and leave out tokens with `banned`"
+            )
+    return log_probs
 
 
 def _select(state, rows):
     """The given rows of every tensor of a state."""
     if isinstance(state, torch.Tensor):
         return state.index_select(0, rows)
-    return tuple(_select(part, rows) for part in state)
+    parts = [_select(part, rows) for part in state]
+    return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
 
 
 def _hypotheses(tokens, lengths, log_probs, scores, eos):
@@ -347,26 +357,9 @@ def _parts(state):
     return [tensor for part in state for tensor in _parts(part)]
 
 
-def _check(state, bos, eos, max_steps, alpha, banned):
-    """Check what all searches take; return the number of rows and the device."""
-    sizes = {part.shape[0] if part.dim() else 0 for part in _parts(state)}
-    if len(sizes) != 1 or 0 in sizes:
-        raise ValueError(
-            f"dimension 0 of every tensor of the state must be the row, at least one, but the sizes are {sorted(sizes)}"
-        )
-    _check_whole("max_steps", max_steps)
-    for i in (bos, eos, *banned):
-        _check_whole("an id", i, smallest=0)
-    if eos in banned:
-        raise ValueError(f"<eos> (id {eos}) is banned: no output could ever end")
-    if not alpha >= 0:
-        raise ValueError(f"alpha must be at least 0, not {alpha}: below 0 a longer output would score lower still")
-    return sizes.pop(), _parts(state)[0].device
-
-
 def _check_whole(name, value, smallest=1):
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
+        raise TypeError(f"{name} must be a whole number of the type int, not {value!r}: convert it with int()")
     if value < smallest:
         raise ValueError(f"{name} must be at least {smallest}, not {value}")
 

@@ -2,8 +2,11 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
+
+from d2lrnn.layers import check_numbers
 
 
 def perplexity(log_probs):
@@ -28,8 +31,7 @@ def perplexity(log_probs):
     log_probs = torch.as_tensor(log_probs, dtype=torch.float64)
     if log_probs.numel() == 0:
         raise ValueError("perplexity needs at least one token: log_probs is empty")
-    if torch.isnan(log_probs).any():
-        raise ValueError("log_probs contains NaN: look for log(0) − log(0) or a diverged model")
+    check_numbers(log_probs, "log_probs")
     if (log_probs > 1e-6).any():
         raise ValueError("log_probs must not exceed 0: pass logarithms of probabilities, not losses or logits")
     return torch.exp(-log_probs.clamp(max=0).mean()).item()
@@ -45,29 +47,41 @@ def bleu(candidates, references, max_n=4):
     candidate has N tokens, BLEU is 0. Source: Papineni, Roukos, Ward and Zhu (2002).
 
     Args:
-        candidates: list of M lists of tokens, the translations to judge; a list of tokens may be empty.
-        references: list of M lists of references, each a list of tokens; at least one for each candidate.
+        candidates: list of M sentences, the translations to judge. A sentence is a list or tuple of tokens, or a 1-D
+            array or tensor of ids; it may be empty. Tokens can be anything hashable, and are compared by value.
+        references: list of M lists of sentences, for each candidate its references, at least one. sacrebleu wants
+            them the other way round (all first references, all second ones, …): that is `list(zip(*references))`.
         max_n: N, the length of the longest n-grams.
 
     Returns:
         float from 0 to 1.
 
     Raises:
-        TypeError: a sentence is a str instead of a list of tokens.
+        TypeError: a sentence is no sequence of tokens, such as a str; a token is not hashable; the tokens of the
+            candidates are str and those of the references are not, or the other way round.
         ValueError: there are no candidates, not as many lists of references, no reference for a candidate, or max_n is
             below 1.
     """
+    candidates, references = list(candidates), list(references)
     if not len(candidates) == len(references) >= 1:
+        transposed = bool(references) and all(len(sentences) == len(candidates) for sentences in references)
         raise ValueError(
             "bleu needs a list of references for each candidate, and at least one candidate, not "
             f"{len(references)} lists of references for {len(candidates)} candidates"
+            + ("; all first references, all second ones, … must be turned: list(zip(*references))" * transposed)
         )
     if max_n < 1:
         raise ValueError(f"max_n must be at least 1, not {max_n}")
     matches, totals = [0] * max_n, [0] * max_n
     candidate_length = reference_length = 0
+    candidates = [_tokens(i, candidate) for i, candidate in enumerate(candidates)]
+    references = [[_tokens(i, sentence) for sentence in _items(i, several)] for i, several in enumerate(references)]
+    are_str = [{isinstance(token, str) for s in side for token in s} for side in (candidates, sum(references, []))]
+    if all(are_str) and not set.intersection(*are_str):
+        raise TypeError("candidates and references must both be str or both be ids: use vocab.to_tokens(ids)")
     for i, (candidate, sentences) in enumerate(zip(candidates, references, strict=True)):
-        _check_sentences(i, candidate, sentences)
+        if not sentences:
+            raise ValueError(f"sentence {i} has no reference")
         candidate_length += len(candidate)
         reference_length += min((abs(len(s) - len(candidate)), len(s)) for s in sentences)[1]
         for n in range(1, max_n + 1):
@@ -86,11 +100,23 @@ def _ngrams(tokens, n):
     return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
 
 
-def _check_sentences(i, candidate, sentences):
-    if isinstance(sentences, str) or isinstance(candidate, str) or any(isinstance(s, str) for s in sentences):
+def _items(i, sequence):
+    """What a list, tuple, array or tensor holds, as a list: numbers by value, not as tensors."""
+    if hasattr(sequence, "tolist"):
+        sequence = sequence.tolist()
+    if isinstance(sequence, str) or not isinstance(sequence, Sequence):
         raise TypeError(
-            f"sentence {i}: the candidate must be a list of tokens and its references a list of lists of tokens; "
-            "split each str with a tokenizer, and put a single reference into a list"
+            f"sentence {i}: the candidate must be a list of tokens and its references a list of lists of tokens, but "
+            f"there is {sequence!r}; split each str with a tokenizer, and put a single reference into a list"
         )
-    if len(sentences) == 0:
-        raise ValueError(f"sentence {i} has no reference")
+    return [item.tolist() if hasattr(item, "tolist") else item for item in sequence]
+
+
+def _tokens(i, sentence):
+    tokens = _items(i, sentence)
+    for token in tokens:
+        try:
+            hash(token)
+        except TypeError:
+            raise TypeError(f"sentence {i}: a token must be hashable, such as a str or an int, not {token!r}") from None
+    return tokens

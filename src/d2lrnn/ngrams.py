@@ -123,7 +123,7 @@ class LaplaceModel:
         ids: (N,) integer tensor or list of ints, the training text, N at least n.
         n: the order, at least 0.
         vocab_size: |V|; all ids must be below it.
-        eps: ε, one number for all orders, or n of them (ε₁ … ε_n), each above 0.
+        eps: ε, one number for all orders, or n of them (ε₁ … ε_n), each above 0: a list, array or tensor.
 
     Raises:
         TypeError: ids, n or vocab_size are not integers.
@@ -276,9 +276,10 @@ def _check_sizes(ids, n, vocab_size, smallest_n):
 
 
 def _check_eps(eps, n):
-    eps = [float(e) for e in eps] if hasattr(eps, "__len__") else [float(eps)] * n
-    if len(eps) != n:
-        raise ValueError(f"eps must be one number or {n} of them, one an order, not {len(eps)}")
+    eps = np.array(eps.tolist() if isinstance(eps, torch.Tensor) else eps, dtype=np.float64)
+    if eps.shape not in ((), (n,)):
+        raise ValueError(f"eps must be one number or {n} of them, one an order, not of shape {eps.shape}")
+    eps = np.broadcast_to(eps, n).tolist()
     for e in eps:
         if not 0 < e < math.inf:
             raise ValueError(f"eps must be above 0 and finite, not {e}: with 0 unseen tokens get probability 0")
