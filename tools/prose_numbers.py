@@ -73,6 +73,8 @@ def comes_from(written, percentage, origin, cell, root=ROOT):
         return origin in source(cell)
     if origin.startswith("benchmarks/"):
         file, _, words = origin.partition(": ")
+        if not (root / file).exists():
+            return False
         with open(root / file, newline="", encoding="utf-8") as rows:
             known = {float(row["value"]) for row in csv.DictReader(rows) if words in f"{row['section']}, {row['case']}"}
     elif origin.startswith("book/"):
