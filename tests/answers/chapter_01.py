@@ -48,6 +48,8 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("forecast", ["b"]),
+    ("forecast", "b)"),
     ("log_prob", log_prob_of_tensors),
     ("windows", split_as_arrays),
     ("forward", lambda p, P: forward(p, P).tolist()),
@@ -57,6 +59,7 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("forecast", "ab", "one of the letters"),
     ("log_prob", lambda s, p, P: "-9", "numbers are asked for, not str"),
     ("log_prob", lambda s, p, P: P, "one number is asked for, not 9"),
     ("windows", lambda s, n, tau: split(s, n, tau)[::-1], "reaches into the held-out part"),

@@ -99,6 +99,7 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("half_the_text", (share_of_rare(HALF, 2), "(b)")),
     ("half_the_text", (x for x in (share_of_rare(HALF, 2), "b"))),
     ("vocab_of_size", lambda *given: iter(vocab_of_size(*given))),
     ("tokenize_mixed", lambda line: (match[0] for match in re.finditer(r"[A-Za-z0-9']+|\S", line))),

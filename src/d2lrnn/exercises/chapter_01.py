@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from d2lrnn.exercises import as_tensor, call, checker, close, number
+from d2lrnn.exercises import as_tensor, call, checker, close, letters, number
 
 
 @checker("01.forecast", praise="Each step multiplies by 0.92: after 64 steps half a percent of the last value is left.")
@@ -14,9 +14,10 @@ def forecast(answer):
         "c": "that is the naive forecast. The fitted weight is close to 1, but look what 64 steps make of it.",
         "d": "for that the weight would have to exceed 1 in size. Look at its value.",
     }
-    if not isinstance(answer, str) or answer.strip().lower() not in {"b", *reasons}:
+    chosen = letters(answer, "ABCD")
+    if not chosen or len(chosen) > 1:
         return 'answer with one of the letters "a", "b", "c", "d".'
-    return reasons.get(answer.strip().lower())
+    return reasons.get(chosen.pop().lower())
 
 
 @checker("01.parameters", praise="The table grows exponentially with the order: this is why n-grams run out of data.")

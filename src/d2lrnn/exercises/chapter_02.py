@@ -6,7 +6,7 @@ from collections import Counter
 import torch
 
 from d2lrnn.corpora import load_text
-from d2lrnn.exercises import call, checker, close, number
+from d2lrnn.exercises import call, checker, close, letters, number
 from d2lrnn.text import UNKNOWN, Vocab, tokenize
 
 
@@ -25,12 +25,12 @@ def half_the_text(answer):
     problem = _forecast_problem(number(forecast))
     if problem:
         return problem
-    letter = str(letter).strip().lower()
-    if letter not in ("a", "b", "c"):
+    chosen = letters(letter, "ABC")
+    if not chosen or len(chosen) > 1:
         return f'the forecast is right; the second answer is one letter, "a", "b" or "c", not {answer[1]!r}.'
-    if letter == "a":
+    if chosen == {"A"}:
         return "the forecast is right, but the letter would mean that the end of the story is easier than forecast."
-    if letter == "c":
+    if chosen == {"C"}:
         return "the forecast is right, but the letter is far above it: do the two halves share no words?"
 
 

@@ -230,6 +230,7 @@ def finished(answer):
             (torch.where(column, unchanged, never), "the live rows must go on as before."),
         ]
         result = as_tensor(result)
+        result = result.masked_fill(result < -1e6, -torch.inf)  # a score as low as this is as good as log 0
         if result.shape != right.shape:
             return f"return a matrix (n, V), not {tuple(result.shape)}."
         if not close(result, right):
