@@ -98,7 +98,7 @@ def test_a_description_is_the_same_in_every_process():
         subprocess.run(
             [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True
         ).stdout
-        for seed in "123"
+        for seed in "12"
     }
     assert len(seen) == 1 and seen != {""}
 

@@ -54,7 +54,6 @@ def derivations(grammar, max_words):
                 unfinished.append((longer, probability * rule.probability, num_rules + 1))
 
 
-@settings(deadline=None, max_examples=60)
 @given(grammars())
 def test_probabilities_and_derivations_against_enumeration(grammar):
     probability, number = Counter(), Counter()
@@ -66,7 +65,6 @@ def test_probabilities_and_derivations_against_enumeration(grammar):
         assert math.exp(grammar.log_prob(words)) == pytest.approx(probability[words], abs=1e-15)
 
 
-@settings(deadline=None, max_examples=60)
 @given(grammars(recursive=False))
 def test_entropy_and_mean_length_against_enumeration(grammar):
     finished = list(derivations(grammar, 27))
@@ -91,7 +89,6 @@ def expand(grammar, symbol, generator):
     return source, target
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.one_of(grammars(), grammars(synchronous=True)), st.integers())
 def test_samples_are_those_of_random_choices(grammar, seed):
     generator = random.Random(seed)

@@ -596,12 +596,12 @@ def test_a_schedule_is_compared_by_what_it_did(tmp_path):
 
 def test_a_smaller_patience_on_a_run_that_went_on_longer_is_refused(tmp_path):
     path = tmp_path / "run.pt"
-    long, _ = long_run(path, lr=0.05, patience=4, num_epochs=200)
+    long, _ = long_run(path, lr=0.05, patience=3, num_epochs=200)
     short, _ = long_run(lr=0.05, patience=1, num_epochs=200)
     assert len(short) < len(long) < 200
     with pytest.raises(CheckpointError, match=f"stops after {len(short)}"):
         long_run(path, lr=0.05, patience=1, num_epochs=200)
-    assert_same_run(long_run(path, lr=0.05, patience=8, num_epochs=200), long_run(lr=0.05, patience=8, num_epochs=200))
+    assert_same_run(long_run(path, lr=0.05, patience=5, num_epochs=200), long_run(lr=0.05, patience=5, num_epochs=200))
 
 
 # fit_batches
