@@ -85,9 +85,9 @@ def growing(answer):
 
 REMEDIES = {
     "clipping": ("exploding", "look at what a factor of at most 1 does to a gradient that is small already."),
-    "truncation": ("exploding", "compare its rows in both tables with those of the networks without it."),
+    "truncation": ("exploding", "over how many steps can the gradient grow then, and what reaches the first symbol?"),
     "orthogonal initialisation": ("both", "look at its row at lag 20, and at what (7.6) says for σ_max = 1 and tanh."),
-    "open forget gates": ("vanishing", "compare the two LSTM rows. In which table do they occur?"),
+    "open forget gates": ("vanishing", "compare the two LSTM rows. Which problem does their table measure?"),
     "loss scale": ("neither", "what happens to the ratio of far and near parts, and to the length of a step?"),
 }
 
