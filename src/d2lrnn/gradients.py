@@ -192,7 +192,7 @@ def lstm_bptt(inputs, targets, state, params, loss="cross_entropy"):
     """Backpropagation through time, by hand, for an LSTM: the loss and all its gradients.
 
     A_t (B, 4h) are the pre-activations of the gates and of the candidate, dA_t is ∂L/∂A_t, and so on. From t = T down
-    to 1, dH_t is what comes from the output of step t and from A_{t+1}, and
+    to 1, where dH_t is what comes from the output of step t and from A_{t+1}:
 
         dC_t = dC_{t+1} ⊙ F_{t+1} + dH_t ⊙ O_t ⊙ (1 − tanh² C_t)   (at t = T only the second term)
         dA_t = [dC_t ⊙ C̃_t ⊙ I_t ⊙ (1 − I_t),  dC_t ⊙ C_{t−1} ⊙ F_t ⊙ (1 − F_t),
