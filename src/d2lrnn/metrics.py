@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 
@@ -76,7 +77,8 @@ def bleu(candidates, references, max_n=4):
     candidate_length = reference_length = 0
     candidates = [_tokens(i, candidate) for i, candidate in enumerate(candidates)]
     references = [[_tokens(i, sentence) for sentence in _items(i, several)] for i, several in enumerate(references)]
-    are_str = [{isinstance(token, str) for s in side for token in s} for side in (candidates, sum(references, []))]
+    sides = candidates, chain.from_iterable(references)
+    are_str = [{isinstance(token, str) for sentence in side for token in sentence} for side in sides]
     if all(are_str) and not set.intersection(*are_str):
         raise TypeError("candidates and references must both be str or both be ids: use vocab.to_tokens(ids)")
     for i, (candidate, sentences) in enumerate(zip(candidates, references, strict=True)):
