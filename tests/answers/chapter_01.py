@@ -39,7 +39,7 @@ def ar1(x, a, sigma, k):
 
 
 RIGHT = {
-    "forecast": "b",
+    "rule": "d",
     "parameters": lambda s, r: s**r * (s - 1),
     "forward": forward,
     "windows": split,
@@ -48,8 +48,8 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
-    ("forecast", ["b"]),
-    ("forecast", "b)"),
+    ("rule", ["d"]),
+    ("rule", "d)"),
     ("log_prob", log_prob_of_tensors),
     ("windows", split_as_arrays),
     ("forward", lambda p, P: forward(p, P).tolist()),
@@ -59,15 +59,15 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
-    ("forecast", "ab", "one of the letters"),
+    ("rule", "ab", "one of the letters"),
     ("log_prob", lambda s, p, P: "-9", "numbers are asked for, not str"),
     ("log_prob", lambda s, p, P: P, "one number is asked for, not 9"),
     ("windows", lambda s, n, tau: split(s, n, tau)[::-1], "reaches into the held-out part"),
     ("ar1", lambda x, a, s, k: (a**k * x, math.nan), "is wrong"),
-    ("forecast", "a", "a wave needs"),
-    ("forecast", "C", "naive"),
-    ("forecast", "d", "exceed 1"),
-    ("forecast", 2, "one of the letters"),
+    ("rule", "a", "on the training part"),
+    ("rule", "B", "noise in its two inputs"),
+    ("rule", "c", "be smaller"),
+    ("rule", 2, "one of the letters"),
     ("parameters", lambda s, r: s ** (r + 1), "add up to"),
     ("parameters", lambda s, r: s**r, "contexts"),
     ("parameters", lambda s, r: s * (s - 1), "does not depend on the order"),

@@ -198,21 +198,25 @@ def one_unit(w, activation):
     return [heard, {"1": (steps, [1] * 31), "∂hₜ/∂x₀": (steps, gradient)}]
 
 
-def forecast_horizon(tau, noise, k):
-    """Chapter 1: four forecasts of the last 400 of 1000 values."""
+def forecast_horizon(k, tau, noise):
+    """Chapter 1: three forecasts of the last 400 of 1000 values."""
     x = forecasting.noisy_sine(1000, noise, 50, torch.Generator().manual_seed(0))
     past, future = x[:600], x[600:]
     one_step = forecasting.LinearModel(*forecasting.windows(past, tau))
     steps = [1, 2, 4, 8, 16, 32, 64]
-    errors = {"mean": [], "last value": [], "direct": [], "fed back": []}
+    errors = {"mean": [], "last value": [], "fed back": []}
     for k in steps:
         X, y = forecasting.windows(future, 64, k)
-        direct = forecasting.LinearModel(*forecasting.windows(past, tau, k))
         errors["mean"].append(forecasting.rmse(past.mean().expand(len(y)), y))
         errors["last value"].append(forecasting.rmse(X[:, -1], y))
-        errors["direct"].append(forecasting.rmse(direct(X[:, -tau:]), y))
         errors["fed back"].append(forecasting.rmse(forecasting.k_step_ahead(one_step, X[:, -tau:], k), y))
     return [{}, {label: (steps, error) for label, error in errors.items()}]
+
+
+def ar1_spread(a):
+    """Chapter 1: the standard deviation of an AR(1) process that starts at 0, as a geometric series."""
+    times = range(2, 121, 2)
+    return [{}, {"(1.4)": (times, [math.sqrt(sum(a ** (2 * j) for j in range(t))) for t in times])}]
 
 
 def cut(level, min_freq):
@@ -353,6 +357,7 @@ def beam(k, alpha):
 FUNCTIONS = {
     "one_unit": one_unit,
     "forecast_horizon": forecast_horizon,
+    "ar1_spread": ar1_spread,
     "02_cut": cut,
     "ngram_order_and_smoothing": ngram_order_and_smoothing,
     "window_as_warm_up": window_as_warm_up,

@@ -7,12 +7,12 @@ import torch
 from d2lrnn.exercises import as_tensor, call, checker, close, letters, number
 
 
-@checker("01.forecast", praise="Each step multiplies by 0.92: after 64 steps half a percent of the last value is left.")
-def forecast(answer):
+@checker("01.rule", praise="The rule keeps the wave, and the noise of its two inputs as well, many times enlarged.")
+def rule(answer):
     reasons = {
-        "a": "a wave needs a model that can turn around: what does the fitted line do with a falling and a rising 0.5?",
-        "c": "that is the naive forecast. The fitted weight is close to 1, but look what 64 steps make of it.",
-        "d": "for that the weight would have to exceed 1 in size. Look at its value.",
+        "a": "the fitted weights have the smallest one-step error on the training part. Why should the rule be better?",
+        "b": "the rule keeps the wave, its eigenvalues are 1 in size. But what becomes of the noise in its two inputs?",
+        "c": "the fitted weights were chosen for the smallest one-step error. Could the rule's be smaller?",
     }
     chosen = letters(answer, "ABCD")
     if not chosen or len(chosen) > 1:
