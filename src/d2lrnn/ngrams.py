@@ -115,8 +115,9 @@ class LaplaceModel:
 
     c′ is the context c without its oldest token, and N(c) counts how often c is followed by a
     token. Only the first line is what is commonly called Laplace (or add-ε) smoothing, for which the
-    class is named; the second interpolates with the lower order. ε → 0 gives the relative frequencies, ε → ∞ the next lower order; for a context never
-    seen the lower order is all there is. n = 0 is the uniform model, 1 the unigram model.
+    class is named; the second interpolates with the lower order. ε → 0 gives the relative
+    frequencies, ε → ∞ the next lower order; for a context never seen the lower order is all there
+    is. n = 0 is the uniform model, 1 the unigram model.
     Source: Zhang, Lipton, Li and Smola, *Dive into Deep Learning*, section "Language Models"; the
     smoothing towards the lower order is that of MacKay and Peto (1995).
 

@@ -63,7 +63,7 @@ def per_word(answer):
     praise="A context with many different followers leaves more to the shorter context: it is likely to meet new ones.",
 )
 def discount(answer):
-    for counts, d in [([3, 0, 1, 2, 0, 0], 0.5), ([9, 1, 0, 1, 1], 0.75)]:
+    for counts, d in [([3, 0, 1, 3, 0], 0.5), ([9, 1, 0, 1, 1], 0.75)]:
         result = number(call(answer, list(counts), d))
         total, followers = sum(counts), sum(count > 0 for count in counts)
         if close(result, d * followers / total):
