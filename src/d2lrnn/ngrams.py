@@ -108,14 +108,16 @@ def zipf_fit(counts, ranks=None):
 
 
 class LaplaceModel:
-    """An n-gram language model with Laplace smoothing, each order smoothed towards the next lower one.
+    """An n-gram language model with interpolated smoothing, each order smoothed towards the next lower one.
 
-    P̂(w)   = (n(w) + ε₁/|V|) / (N + ε₁)
-    P̂(w|c) = (n(c, w) + ε_k P̂(w|c′)) / (n(c) + ε_k),    c of k−1 tokens, k = 2 … n
+    P̂(w)   = (N(w) + ε₁/|V|) / (N + ε₁)
+    P̂(w|c) = (N(c, w) + ε_k P̂(w|c′)) / (N(c) + ε_k),    c of k−1 tokens, k = 2 … n
 
-    c′ is the context c without its oldest token, and n(c) counts how often c is followed by a
-    token. ε → 0 gives the relative frequencies, ε → ∞ the next lower order; for a context never
-    seen the lower order is all there is. n = 0 is the uniform model, 1 the unigram model.
+    c′ is the context c without its oldest token, and N(c) counts how often c is followed by a
+    token. Only the first line is what is commonly called Laplace (or add-ε) smoothing, for which the
+    class is named; the second interpolates with the lower order. ε → 0 gives the relative
+    frequencies, ε → ∞ the next lower order; for a context never seen the lower order is all there
+    is. n = 0 is the uniform model, 1 the unigram model.
     Source: Zhang, Lipton, Li and Smola, *Dive into Deep Learning*, section "Language Models"; the
     smoothing towards the lower order is that of MacKay and Peto (1995).
 

@@ -8,20 +8,22 @@ import torch
 NUM_PAIRS = 9  # different pairs in the text that the checker uses
 
 
-def mean_nats(probs):
-    return sum(-math.log(p) for p in probs) / len(probs)
+def longest_full(num_tokens, vocab_size):
+    n = 0
+    while vocab_size ** (n + 1) <= num_tokens - n:
+        n += 1
+    return n
 
 
-def perplexity(probs):
-    return math.exp(mean_nats(probs)) if min(probs) > 0 else math.inf
+def by_search(num_tokens, vocab_size):
+    return max(n for n in range(64) if n == 0 or vocab_size**n + n - 1 <= num_tokens)
 
 
-def log_of_zero(probs):
-    return math.exp(mean_nats(probs))
-
-
-def division_by_zero(probs):
-    return math.prod(probs) ** (-1 / len(probs))
+def every_place(num_tokens, vocab_size):
+    n = 0
+    while vocab_size ** (n + 1) <= num_tokens:
+        n += 1
+    return n
 
 
 def log_of_rank_0(counts):
@@ -40,23 +42,8 @@ def inverse_fit(counts):
     return np.polyfit(np.log(counts), np.log(np.arange(1, len(counts) + 1)), 1)[0]
 
 
-def smoothed_bigram(n_cw, n_c, n_w, num_tokens, vocab_size, eps_1, eps_2):
-    lower = (n_w + eps_1 / vocab_size) / (num_tokens + eps_1)
-    return (n_cw + eps_2 * lower) / (n_c + eps_2)
-
-
-def laplace(numerator, denominator):
-    """A variant of smoothed_bigram: what stands above and below the fraction's bar."""
-
-    def answer(n_cw, n_c, n_w, N, V, eps_1, eps_2):
-        lower = (n_w + eps_1 / V) / (N + eps_1)
-        return numerator(n_cw, n_w, N, V, eps_2, lower) / denominator(n_c, V, eps_2)
-
-    return answer
-
-
-def one_each(n_cw, n_c, n_w, N, V, eps_1, eps_2):
-    return (n_cw + eps_2 * (n_w + eps_1) / (N + eps_1 * V)) / (n_c + eps_2)
+def discount(counts, d):
+    return d * np.count_nonzero(counts) / np.sum(counts)
 
 
 def divergence(p, q):
@@ -75,9 +62,9 @@ def set_of_tensors(ids, vocab_size):
 
 
 RIGHT = {
-    "parameters": lambda V, n: V ** (n - 1) * (V - 1),
-    "perplexity": perplexity,
-    "smoothed_bigram": smoothed_bigram,
+    "longest_full": longest_full,
+    "per_word": lambda per_char, length: per_char**length,
+    "discount": discount,
     "zipf": lambda counts: -fit(counts),
     "small_eps": lambda share: 10**share,
     "adjacency": lambda k, i, B, T, K: (i * K + k) * T,
@@ -86,8 +73,11 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
-    ("parameters", lambda V, n: float(V**n - V ** (n - 1))),
-    ("perplexity", lambda probs: np.array([perplexity(probs)])),
+    ("longest_full", by_search),
+    ("longest_full", lambda N, V: float(longest_full(N, V))),
+    ("per_word", lambda per_char, length: torch.tensor(per_char).double() ** length),
+    ("per_word", lambda per_char, length: math.exp(length * math.log(per_char))),
+    ("discount", lambda counts, d: 1 - sum(max(count - d, 0) for count in counts) / sum(counts)),
     ("adjacency", lambda batch, row, B, T, K: np.int64((row * K + batch) * T)),
 ]
 
@@ -95,39 +85,28 @@ WRONG = [
     ("kl", lambda p, q: "1.5", "numbers are asked for, not str"),
     ("small_eps", lambda share: (10**share, 0), "one number is asked for, not 2"),
     ("adjacency", lambda batch, row, B, T, K: math.nan, "does not start at nan"),
-    ("parameters", lambda V, n: V**n, "must sum to 1"),
-    ("parameters", lambda V, n: V**n - 1, "order n only"),
-    ("parameters", lambda V, n: sum(V**k * (V - 1) for k in range(n)), "all orders"),
-    ("parameters", lambda V, n: V**n * (V - 1), "one token too long"),
-    ("parameters", lambda V, n: V + n, "How many contexts"),
-    ("perplexity", mean_nats, "number of choices"),
-    ("perplexity", lambda probs: math.exp(mean_nats(probs) * len(probs)), "take the mean"),
-    ("perplexity", lambda probs: sum(1 / p for p in probs) / len(probs), "arithmetic mean"),
-    ("perplexity", lambda probs: math.exp(mean_nats(probs) / math.log(2)), "base 2 and the exponential"),
-    ("perplexity", lambda probs: 2 ** mean_nats(probs), "power base 2"),
-    ("perplexity", lambda probs: math.exp(-mean_nats(probs)), "sign"),
-    ("perplexity", lambda probs: len(probs) / sum(probs), "arithmetic mean of P"),
-    ("perplexity", log_of_zero, "stops with an error"),
-    ("perplexity", division_by_zero, "stops with an error"),
-    ("perplexity", lambda probs: perplexity([p for p in probs if p]), "with a P of 0 it is not 2"),
-    ("perplexity", lambda probs: perplexity(probs) if min(probs) else math.nan, "it is not nan"),
-    ("perplexity", lambda probs: 3.0, "it is not 3"),
-    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a + e / V, lambda c, V, e: c + e), "towards 1/|V|"),
-    (
-        "smoothed_bigram",
-        laplace(lambda a, w, N, V, e, low: a + e * w / N, lambda c, V, e: c + e),
-        "must be smoothed too",
-    ),
-    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a + e, lambda c, V, e: c + e * V), "to every count"),
-    (
-        "smoothed_bigram",
-        laplace(lambda a, w, N, V, e, low: a + e * low, lambda c, V, e: c + e * V),
-        "how many imaginary",
-    ),
-    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a + e * low, lambda c, V, e: c), "more than this"),
-    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: a, lambda c, V, e: c), "no smoothing"),
-    ("smoothed_bigram", laplace(lambda a, w, N, V, e, low: low, lambda c, V, e: 1), "it is not"),
-    ("smoothed_bigram", one_each, "(3.10)"),
+    ("longest_full", every_place, "how many places"),
+    ("longest_full", lambda N, V: math.log(N) / math.log(V), "whole number"),
+    ("longest_full", lambda N, V: longest_full(N, V) + 1, "already too long"),
+    ("longest_full", lambda N, V: N // V, "it is not"),
+    ("per_word", lambda p, k: p * k, "nats add up"),
+    ("per_word", lambda p, k: p ** (1 / k), "from words to characters"),
+    ("per_word", lambda p, k: p, "fewer words"),
+    ("per_word", lambda p, k: k * math.log(p), "in nats"),
+    ("per_word", lambda p, k: k * math.log2(p), "in bits"),
+    ("per_word", lambda p, k: 2 ** (k * math.log(p)), "power base 2"),
+    ("per_word", lambda p, k: math.exp(k * p), "its logarithm first"),
+    ("per_word", lambda p, k: math.exp(k * math.log2(p)), "exponential base e"),
+    ("per_word", lambda p, k: 7.0, "it is not 7"),
+    ("discount", lambda counts, d: d * len(counts) / sum(counts), "nothing can be taken"),
+    ("discount", lambda counts, d: d * np.count_nonzero(counts), "won in tokens"),
+    ("discount", lambda counts, d: d / sum(counts), "not only one"),
+    ("discount", lambda counts, d: d, "part of a probability"),
+    ("discount", lambda counts, d: 1 - discount(counts, d), "give away"),
+    ("discount", lambda counts, d: np.count_nonzero(counts) / sum(counts), "not 1"),
+    ("discount", lambda counts, d: d * np.count_nonzero(counts) / len(counts), "not to |V|"),
+    ("discount", lambda counts, d: d * counts.count(0) / sum(counts), "did *not* follow"),
+    ("discount", lambda counts, d: 7.0, "it is not 7"),
     ("zipf", fit, "sign"),
     ("zipf", lambda counts: math.log(counts[0] / counts[-1]) / math.log(len(counts)), "two points"),
     ("zipf", lambda counts: math.log(counts[0] / counts[1]) / math.log(2), "two points"),

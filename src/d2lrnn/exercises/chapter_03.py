@@ -8,77 +8,77 @@ from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number
 
 
 @checker(
-    "03.parameters",
-    praise="Exponential in n. A corpus fills at most N − n + 1 of these numbers with a count above zero.",
+    "03.longest_full",
+    praise="It grows with log N only: a thousand times the text buys words one more token at most.",
 )
-def parameters(answer):
-    for vocab_size, n in [(10, 1), (10, 2), (7, 3), (100_000, 4)]:
-        result = number(call(answer, vocab_size, n))
-        if close(result, vocab_size ** (n - 1) * (vocab_size - 1)):
+def longest_full(answer):
+    sizes = [(10**9, 100_000), (54_440, 27), (10_002, 10), (10_003, 10), (100, 10), (5, 9), (13, 2)]
+    for num_tokens, vocab_size in sizes:
+        result = number(call(answer, num_tokens, vocab_size))
+        right = _longest_full(num_tokens, vocab_size)
+        if result == right:
             continue
-        if close(result, vocab_size**n):
-            return "you count every probability, but those after one context must sum to 1: not all of them are free."
-        if close(result, vocab_size**n - 1):
-            return "that is all orders from 1 to n added up, or one table of n tokens with one sum: count order n only."
-        if close(result, vocab_size**n * (vocab_size - 1)):
-            return "your contexts are one token too long: an n-gram is the context and the predicted token together."
-        return f"for |V| = {vocab_size:,} and n = {n} it is not {result:g}. How many contexts are there?"
+        given = f"for N = {num_tokens:,} and |V| = {vocab_size:,} "
+        if close(result, math.log(num_tokens) / math.log(vocab_size)):
+            return given + "you return a fraction; n is a whole number."
+        if result == right + 1 and vocab_size**result <= num_tokens:
+            return given + "you let every token begin an n-gram; how many places has an n-gram in N tokens?"
+        if result == right + 1:
+            return given + f"n = {result:g} is already too long: |V|ⁿ different n-grams need as many places."
+        return given + f"it is not {result:g}. How many different n-grams are there, and how many places?"
+
+
+def _longest_full(num_tokens, vocab_size):
+    n = 0
+    while vocab_size ** (n + 1) <= num_tokens - n:
+        n += 1
+    return n
 
 
 @checker(
-    "03.perplexity",
-    praise="It is the inverse of the geometric mean of the probabilities: one zero makes it infinite.",
+    "03.per_word",
+    praise="A perplexity belongs to its unit: a small one per character can be a large one per word.",
 )
-def perplexity(answer):
-    for probs in ([0.5, 0.125, 0.5, 0.125], [0.9, 0.2, 0.4]):
-        result = number(call(answer, list(probs)))
-        nats = [-math.log(p) for p in probs]
-        n = len(probs)
+def per_word(answer):
+    for per_char, length in [(4.0, 3.0), (3.5, 5.3)]:
+        result = number(call(answer, per_char, length))
+        if close(result, per_char**length):
+            continue
         slips = [
-            (sum(nats) / n, "that is the mean cross-entropy in nats; perplexity is a number of choices."),
-            (math.exp(sum(nats)), "you took the sum of the nats, so a longer text would look worse: take the mean."),
-            (sum(1 / p for p in probs) / n, "that is the arithmetic mean of 1/P; average the logarithms."),
-            (n / sum(probs), "that is one over the arithmetic mean of P; average the logarithms."),
-            (math.exp(sum(nats) / n / math.log(2)), "the logarithm has base 2 and the exponential base e."),
-            (2 ** (sum(nats) / n), "the logarithm has base e and the power base 2."),
-            (math.exp(-sum(nats) / n), "that is the geometric mean of the probabilities, below 1: look at the sign."),
+            (per_char * length, "perplexities multiply where nats add up: what do the characters of a word cost?"),
+            (per_char ** (1 / length), "that goes from words to characters."),
+            (per_char, "the text costs the same nats in all, but it has fewer words than characters."),
+            (length * math.log(per_char), "that is the cross-entropy per word, in nats."),
+            (length * math.log2(per_char), "that is the cross-entropy per word, in bits."),
+            (2 ** (length * math.log(per_char)), "the logarithm has base e and the power base 2."),
+            (math.exp(length * per_char), "the perplexity is not the number of nats: take its logarithm first."),
+            (math.exp(length * math.log2(per_char)), "the logarithm has base 2 and the exponential base e."),
         ]
-        if not close(result, math.exp(sum(nats) / n)):
-            return find_slip(result, slips) or f"for P = {probs} it is not {result:.4g}."
-    try:
-        result = number(call(answer, [0.5, 0.0, 0.5]))
-    except (ValueError, ZeroDivisionError):
-        return "with a P of 0 your function stops with an error. How large is the surprise at what was held impossible?"
-    if result != math.inf:
-        return f"with a P of 0 it is not {result:.4g}. How large is the surprise at what was held impossible?"
+        given = f"for perplexity {per_char} and {length} characters per word it is not {result:.4g}."
+        return find_slip(result, slips) or given
 
 
 @checker(
-    "03.smoothed_bigram",
-    praise="With ε₂ imaginary tokens shared out as P̂(w) says, the result sums to 1 because P̂(w) does.",
+    "03.discount",
+    praise="A context with many different followers leaves more to the shorter context: it is likely to meet new ones.",
 )
-def smoothed_bigram(answer):
-    for numbers in [(3, 16, 40, 1000, 50, 1.0, 2.0), (0, 0, 5, 200, 9, 0.5, 4.0)]:
-        n_cw, n_c, n_w, num_tokens, vocab_size, eps_1, eps_2 = numbers
-        result = number(call(answer, *numbers))
-        lower = (n_w + eps_1 / vocab_size) / (num_tokens + eps_1)
-        right = (n_cw + eps_2 * lower) / (n_c + eps_2)
-        if close(result, right):
+def discount(answer):
+    for counts, d in [([3, 0, 1, 3, 0], 0.5), ([9, 1, 0, 1, 1], 0.75)]:
+        result = number(call(answer, list(counts), d))
+        total, followers = sum(counts), sum(count > 0 for count in counts)
+        if close(result, d * followers / total):
             continue
-        raw = n_w / num_tokens
-        one_each = (n_w + eps_1) / (num_tokens + eps_1 * vocab_size)
-        to_all = n_c + eps_2 * vocab_size
         slips = [
-            ((n_cw + eps_2 / vocab_size) / (n_c + eps_2), "you smooth towards 1/|V|; the unigram estimate knows more."),
-            ((n_cw + eps_2 * raw) / (n_c + eps_2), "the unigram estimate must be smoothed too."),
-            ((n_cw + eps_2 * one_each) / (n_c + eps_2), "check your P̂(w) against (3.10): ε₁ in all, not a word."),
-            ((n_cw + eps_2) / to_all, "you add ε₂ to every count; it is to be shared out by P̂(w)."),
-            ((n_cw + eps_2 * lower) / to_all, "how many imaginary tokens are there in all?"),
+            (d * len(counts) / total, "from a count of 0 nothing can be taken."),
+            (d * followers, "that is won in tokens; λ is a share of the tokens after this context."),
+            (d / total, "every word that followed gives d, not only one."),
+            (d, "d is taken from a count, and λ is a part of a probability."),
+            (1 - d * followers / total, "that is what the seen words keep; λ is what they give away."),
+            (followers / total, "each word that followed gives d of its count, not 1."),
+            (d * followers / len(counts), "the counts sum to N(c), not to |V|."),
+            (d * counts.count(0) / total, "the words that did *not* follow give nothing."),
         ]
-        if n_c:
-            slips.append(((n_cw + eps_2 * lower) / n_c, "your numerators sum to more than this."))
-            slips.append((n_cw / n_c, "that is the relative frequency, with no smoothing."))
-        return find_slip(result, slips) or f"for the arguments {numbers} it is not {result:.4g}."
+        return find_slip(result, slips) or f"for the counts {counts} and d = {d} it is not {result:.4g}."
 
 
 @checker(
