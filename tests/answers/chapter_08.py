@@ -70,23 +70,23 @@ def coupled_without_bias(X_t, H, C, params):
 
 
 def backward_step(
-    through_h=lambda dH, O, C, C_before: dH * O * (1 - torch.tanh(C) ** 2),
-    gate=lambda dC, F: dC * F,
+    through_h=lambda dH, o, C, C_before: dH * o * (1 - torch.tanh(C) ** 2),
+    gate=lambda dC, f: dC * f,
     slope=lambda gate: gate * (1 - gate),
     forgotten=lambda C_before, C: C_before,
     shown=torch.tanh,
     order=(0, 1, 2, 3),
     complete=True,
 ):
-    def step(dH, dC, C_before, C, I, F, C_tilde, O):
-        whole = dC + through_h(dH, O, C, C_before)
+    def step(dH, dC, C_before, C, i, f, C_tilde, o):
+        whole = dC + through_h(dH, o, C, C_before)
         blocks = [
-            whole * C_tilde * slope(I),
-            whole * forgotten(C_before, C) * slope(F),
-            whole * I * (1 - C_tilde**2),
-            (dH if complete else whole) * shown(C) * slope(O),
+            whole * C_tilde * slope(i),
+            whole * forgotten(C_before, C) * slope(f),
+            whole * i * (1 - C_tilde**2),
+            (dH if complete else whole) * shown(C) * slope(o),
         ]
-        return torch.cat([blocks[i] for i in order], dim=1), gate(whole, F)
+        return torch.cat([blocks[place] for place in order], dim=1), gate(whole, f)
 
     return step
 
@@ -117,15 +117,15 @@ WRONG = [
     ("backward", lambda *given: 3, "return two tensors"),
     ("backward", lambda *given: (3, 4), "return two tensors"),
     ("backward", lambda *given: backward_step()(*given)[::-1], "must be (B, 4h)"),
-    ("backward", backward_step(through_h=lambda dH, O, C, C_before: 0 * dH), "the part that comes through H"),
-    ("backward", backward_step(gate=lambda dC, F: dC), "passes the forget gate"),
-    ("backward", backward_step(gate=lambda dC, F: dC * (1 - F)), "memory before is not right"),
-    ("backward", backward_step(through_h=lambda dH, O, C, C_before: dH * O), "second tanh is missing"),
-    ("backward", backward_step(through_h=lambda dH, O, C, C_before: dH * (1 - torch.tanh(C) ** 2)), "its factor is"),
-    ("backward", backward_step(through_h=lambda dH, O, C, C_before: dH * O * (1 - C**2)), "not its value"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: 0 * dH), "the part that comes through H"),
+    ("backward", backward_step(gate=lambda dC, f: dC), "passes the forget gate"),
+    ("backward", backward_step(gate=lambda dC, f: dC * (1 - f)), "memory before is not right"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: dH * o), "second tanh is missing"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: dH * (1 - torch.tanh(C) ** 2)), "which is missing"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: dH * o * (1 - C**2)), "not its value"),
     (
         "backward",
-        backward_step(through_h=lambda dH, O, C, C_before: dH * O * (1 - torch.tanh(C_before) ** 2)),
+        backward_step(through_h=lambda dH, o, C, C_before: dH * o * (1 - torch.tanh(C_before) ** 2)),
         "not the one before",
     ),
     ("backward", backward_step(order=(0, 1, 3, 2)), "in another order"),

@@ -155,9 +155,9 @@ def coupled(answer):
 def backward(answer):
     generator = torch.Generator().manual_seed(0)
     dH, dC, C_before, C = torch.randn(4, 3, 5, dtype=torch.float64, generator=generator)
-    I, F, O = torch.rand(3, 3, 5, dtype=torch.float64, generator=generator)
+    i, f, o = torch.rand(3, 3, 5, dtype=torch.float64, generator=generator)
     C_tilde = torch.tanh(torch.randn(3, 5, dtype=torch.float64, generator=generator))
-    given = (dH, dC, C_before, C, I, F, C_tilde, O)
+    given = (dH, dC, C_before, C, i, f, C_tilde, o)
     result = call(answer, *(part.clone() for part in given))
     if isinstance(result, torch.Tensor):
         return "that is one tensor: return two, dA and the gradient of the memory before."
@@ -170,22 +170,22 @@ def backward(answer):
     if dA.shape != (3, 20) or dC_before.shape != (3, 5):
         return f"dA must be (B, 4h) and the other one (B, h), not {tuple(dA.shape)} and {tuple(dC_before.shape)}."
 
-    whole = dC + dH * O * (1 - torch.tanh(C) ** 2)
+    whole = dC + dH * o * (1 - torch.tanh(C) ** 2)
     memories = [
-        (dC * F, "the memory also gets the part that comes through H: add it first."),
+        (dC * f, "the memory also gets the part that comes through H: add it first."),
         (whole, "on its way to the memory before, the gradient passes the forget gate."),
-        ((dC + dH * O) * F, "the slope of the second tanh is missing."),
-        ((dC + dH * (1 - torch.tanh(C) ** 2)) * F, "H shows the memory through the output gate: its factor is missing."),
-        ((dC + dH * O * (1 - C**2)) * F, "tanh′ is 1 − tanh², and C is the argument of this tanh, not its value."),
-        ((dC + dH * O * (1 - torch.tanh(C_before) ** 2)) * F, "H_t shows the new memory, not the one before."),
+        ((dC + dH * o) * f, "the slope of the second tanh is missing."),
+        ((dC + dH * (1 - torch.tanh(C) ** 2)) * f, "H shows the memory through the output gate, which is missing."),
+        ((dC + dH * o * (1 - C**2)) * f, "tanh′ is 1 − tanh², and C is the argument of this tanh, not its value."),
+        ((dC + dH * o * (1 - torch.tanh(C_before) ** 2)) * f, "H_t shows the new memory, not the one before."),
     ]
-    if not close(dC_before, whole * F):
+    if not close(dC_before, whole * f):
         return find_slip(dC_before, memories) or "the gradient of the memory before is not right."
     blocks = [
-        ("i", whole * C_tilde, I * (1 - I)),
-        ("f", whole * C_before, F * (1 - F)),
-        ("c", whole * I, 1 - C_tilde**2),
-        ("o", dH * torch.tanh(C), O * (1 - O)),
+        ("i", whole * C_tilde, i * (1 - i)),
+        ("f", whole * C_before, f * (1 - f)),
+        ("c", whole * i, 1 - C_tilde**2),
+        ("o", dH * torch.tanh(C), o * (1 - o)),
     ]
     parts = dict(zip("ifco", dA.chunk(4, dim=1), strict=True))
     right = {name: factor * slope for name, factor, slope in blocks}
@@ -197,10 +197,10 @@ def backward(answer):
     name, factor, _ = next(block for block in blocks if block[0] == wrong[0])
     slips = [
         (factor, f"block {name} is the gradient after the activation: its slope is missing."),
-        (whole * C * F * (1 - F), "what the forget gate multiplies is the memory before, not the new one."),
-        (dH * C * O * (1 - O), "what the output gate multiplies is tanh(C)."),
-        (whole * torch.tanh(C) * O * (1 - O), "the output gate acts on H alone: it gets dH, not dC."),
-        (whole * I * C_tilde * (1 - C_tilde), "the candidate passes a tanh, whose slope is 1 − C̃²."),
+        (whole * C * f * (1 - f), "what the forget gate multiplies is the memory before, not the new one."),
+        (dH * C * o * (1 - o), "what the output gate multiplies is tanh(C)."),
+        (whole * torch.tanh(C) * o * (1 - o), "the output gate acts on H alone: it gets dH, not dC."),
+        (whole * i * C_tilde * (1 - C_tilde), "the candidate passes a tanh, whose slope is 1 − C̃²."),
     ]
     return find_slip(parts[name], slips) or f"block {name} of dA is not right."
 
