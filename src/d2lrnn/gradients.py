@@ -202,7 +202,7 @@ def lstm_bptt(inputs, targets, state, params, loss="cross_entropy"):
 
         dW_x = Σ X_tᵀ dA_t,   dW_h = Σ H_{t−1}ᵀ dA_t,   db = Σ dA_t (over steps and sequences).
 
-    Source: chapter 8, equation (8.10); the truncated gradient of Hochreiter and Schmidhuber (1997) leaves paths out.
+    Source: chapter 8, exercise 8.6; the truncated gradient of Hochreiter and Schmidhuber (1997) leaves paths out.
 
     Args:
         inputs: (T, B, D).

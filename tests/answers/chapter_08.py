@@ -5,19 +5,6 @@ import math
 import torch
 
 
-def lstm_step(write=None, gate=torch.sigmoid, candidate=torch.tanh, show=None):
-    """A step of an LSTM with one thing changed."""
-    write = write or (lambda i, f, g, C: f * C + i * g)
-    show = show or (lambda o, C, old: o * torch.tanh(C))
-
-    def step(X_t, H, C, params):
-        A_i, A_f, A_c, A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)
-        new = write(gate(A_i), gate(A_f), candidate(A_c), C)
-        return show(torch.sigmoid(A_o), new, C), new
-
-    return step
-
-
 def coupled_step(write=None, gate=torch.sigmoid, candidate=torch.tanh, show=None):
     write = write or (lambda f, g, C: f * C + (1 - f) * g)
     show = show or (lambda o, C, old: o * torch.tanh(C))
@@ -28,31 +15,6 @@ def coupled_step(write=None, gate=torch.sigmoid, candidate=torch.tanh, show=None
         return show(torch.sigmoid(A_o), new, C), new
 
     return step
-
-
-def swapped(X_t, H, C, params):
-    H, C = lstm_step()(X_t, H, C, params)
-    return C, H
-
-
-def other_order(X_t, H, C, params):
-    A_i, A_f, A_o, A_c = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)
-    C = torch.sigmoid(A_f) * C + torch.sigmoid(A_i) * torch.tanh(A_c)
-    return torch.sigmoid(A_o) * torch.tanh(C), C
-
-
-def without_bias(X_t, H, C, params):
-    return lstm_step()(X_t, H, C, params | {"b": torch.zeros_like(params["b"])})
-
-
-def hidden_alone(X_t, H, C, params):
-    return lstm_step()(X_t, H, C, params)[0]
-
-
-def unsquashed_output(X_t, H, C, params):
-    A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)[3]
-    _, C = lstm_step()(X_t, H, C, params)
-    return A_o * torch.tanh(C), C
 
 
 def parameters(D, h, q, blocks=4, biases=2, weight=True, bias=True, heads=1):
@@ -107,61 +69,82 @@ def coupled_without_bias(X_t, H, C, params):
     return coupled_step()(X_t, H, C, params | {"b": torch.zeros_like(params["b"])})
 
 
+def backward_step(
+    through_h=lambda dH, o, C, C_before: dH * o * (1 - torch.tanh(C) ** 2),
+    gate=lambda dC, f: dC * f,
+    slope=lambda gate: gate * (1 - gate),
+    forgotten=lambda C_before, C: C_before,
+    shown=torch.tanh,
+    order=(0, 1, 2, 3),
+    complete=True,
+):
+    def step(dH, dC, C_before, C, i, f, C_tilde, o):
+        whole = dC + through_h(dH, o, C, C_before)
+        blocks = [
+            whole * C_tilde * slope(i),
+            whole * forgotten(C_before, C) * slope(f),
+            whole * i * (1 - C_tilde**2),
+            (dH if complete else whole) * shown(C) * slope(o),
+        ]
+        return torch.cat([blocks[place] for place in order], dim=1), gate(whole, f)
+
+    return step
+
+
 RIGHT = {
-    "closed": "B",
-    "step": lstm_step(),
+    "closed": "d",
     "parameters": parameters,
     "half_life": half_life,
     "term": relu_term(),
     "coupled": coupled_step(),
+    "backward": backward_step(),
 }
 
 ALSO_RIGHT = [
-    ("closed", ["B"]),
-    ("closed", {"b"}),
+    ("backward", lambda *given: list(backward_step()(*given))),
+    ("closed", ["D"]),
+    ("closed", {"d"}),
     ("term", lambda *given: relu_term()(*given).numpy()),
-    ("step", lambda *given: list(lstm_step()(*given))),
     ("half_life", lambda k: torch.logit(torch.tensor([0.5 ** (1 / k)], dtype=torch.float64))),
-    ("closed", "b"),
-    ("closed", "B."),
-    ("closed", "b,"),
+    ("closed", "D"),
+    ("closed", "D."),
+    ("closed", "d,"),
     ("half_life", lambda k: -math.log(2 ** (1 / k) - 1)),
 ]
 
 WRONG = [
-    ("closed", ["B", 3], "a string of letters"),
+    ("backward", lambda *given: backward_step()(*given)[0], "that is one tensor"),
+    ("backward", lambda *given: 3, "return two tensors"),
+    ("backward", lambda *given: (3, 4), "return two tensors"),
+    ("backward", lambda *given: backward_step()(*given)[::-1], "must be (B, 4h)"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: 0 * dH), "the part that comes through H"),
+    ("backward", backward_step(gate=lambda dC, f: dC), "passes the forget gate"),
+    ("backward", backward_step(gate=lambda dC, f: dC * (1 - f)), "memory before is not right"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: dH * o), "second tanh is missing"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: dH * (1 - torch.tanh(C) ** 2)), "which is missing"),
+    ("backward", backward_step(through_h=lambda dH, o, C, C_before: dH * o * (1 - C**2)), "not its value"),
+    (
+        "backward",
+        backward_step(through_h=lambda dH, o, C, C_before: dH * o * (1 - torch.tanh(C_before) ** 2)),
+        "not the one before",
+    ),
+    ("backward", backward_step(order=(0, 1, 3, 2)), "in another order"),
+    ("backward", backward_step(slope=torch.ones_like), "block i is the gradient after the activation"),
+    ("backward", backward_step(slope=lambda gate: gate), "block i of dA is not right"),
+    ("backward", backward_step(forgotten=lambda C_before, C: C), "the memory before, not the new one"),
+    ("backward", backward_step(shown=lambda C: C), "multiplies is tanh(C)"),
+    ("backward", backward_step(complete=False), "it gets dH, not dC"),
+    ("closed", ["d", 3], "a string of letters"),
     ("parameters", lambda D, h, q: torch.tensor([7.0]), "it is not 7"),
     ("coupled", lambda X_t, H, C, params: (H, C), "the memory C is not right"),
     ("closed", 3, "a string of letters"),
     ("closed", "E", "a string of letters"),
-    ("closed", "ABCD", "which terms contain it"),
+    ("closed", "dfic", "which terms contain it"),
     ("closed", "", "does not stop"),
-    ("closed", "ACD", "does not go through h at all"),
-    ("closed", "BD", "one of your terms goes"),
-    ("closed", "AB", "one of your terms goes"),
-    ("closed", "ABC", "2 of your terms go"),
-    ("step", lambda X_t, H, C, params: 1.0, "return two tensors"),
-    ("step", lambda X_t, H, C, params: (H[:1], C), "of shape"),
-    ("step", swapped, "in the other order"),
-    ("step", lstm_step(show=lambda o, C, old: o * C), "it is unbounded"),
-    ("step", lstm_step(show=lambda o, C, old: o * torch.tanh(old)), "of the step before"),
-    ("step", lstm_step(show=lambda o, C, old: torch.tanh(C)), "the output gate is missing"),
-    ("step", lstm_step(show=lambda o, C, old: o * torch.sigmoid(C)), "able to be negative"),
-    ("step", unsquashed_output, "not between 0 and 1"),
-    ("step", lstm_step(show=lambda o, C, old: torch.tanh(o * C)), "of the memory alone"),
-    ("step", lstm_step(show=lambda o, C, old: -o * C), "but H is not"),
-    ("step", other_order, "the order of the blocks"),
-    ("step", without_bias, "the bias is missing"),
-    ("step", hidden_alone, "that is one tensor"),
-    ("step", lstm_step(write=lambda i, f, g, C: i * C + f * g), "have changed places"),
-    ("step", lstm_step(gate=lambda z: z), "the gates are not between 0 and 1"),
-    ("step", lstm_step(candidate=torch.sigmoid), "able to be negative"),
-    ("step", lstm_step(candidate=lambda z: torch.tanh(torch.sigmoid(z))), "the candidate is no gate"),
-    ("step", lstm_step(write=lambda i, f, g, C: torch.tanh(f * C + i * g)), "only H sees it"),
-    ("step", lstm_step(candidate=lambda z: z), "no activation"),
-    ("step", lstm_step(write=lambda i, f, g, C: f * C + (1 - f) * g), "not used"),
-    ("step", lstm_step(write=lambda i, f, g, C: C + i * g), "nothing is ever forgotten"),
-    ("step", lstm_step(write=lambda i, f, g, C: f * C), "C is not right"),
+    ("closed", "fic", "does not go through h at all"),
+    ("closed", "dc", "one of your terms goes"),
+    ("closed", "df", "one of your terms goes"),
+    ("closed", "dfi", "2 of your terms go"),
     ("parameters", lambda D, h, q: parameters(D, h, q, biases=1), "two biases"),
     ("parameters", lambda D, h, q: parameters(D, h, q, blocks=3), "one block more"),
     ("parameters", lambda D, h, q: parameters(D, h, q, blocks=3, biases=1), "count torch's biases"),

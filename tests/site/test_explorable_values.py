@@ -305,6 +305,17 @@ def truncation(T, tau, pi):
     return [by_lag, {"bias": (lengths, biases), "spread": (lengths, spreads)}]
 
 
+def bracket_memory(kept, written):
+    """Chapter 8: what a memory of one number holds after each character, as a sum over all characters read."""
+    line = "f(x, g(y, h(z)), u(v"
+    changes = [(c == "(") - (c == ")") for c in line]
+    written_down = [d or written * math.sin(3 * i) for i, d in enumerate(changes)]
+    steps = range(len(line) + 1)
+    count = [sum(changes[:n]) for n in steps]
+    memory = [sum(w * kept ** (n - 1 - i) for i, w in enumerate(written_down[:n])) for n in steps]
+    return [{"true count": (steps, count), "memory": (steps, memory)}]
+
+
 def cell_gradient(forget_bias, input_scale, lag):
     """Chapter 8: the four terms of an untrained LSTM at one step, and their product over the lags."""
     gains = gradients.random_lstm_gains(forget_bias, input_scale)
@@ -365,6 +376,7 @@ FUNCTIONS = {
     "cliff": cliff,
     "depth": depth,
     "truncation": truncation,
+    "bracket_memory": bracket_memory,
     "cell_gradient": cell_gradient,
     "gru_by_hand": gru_by_hand,
     "beam": beam,

@@ -13,53 +13,20 @@ from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters
     praise="The paths through h are closed, and the memory goes on through the forget gates alone.",
 )
 def closed(answer):
-    named = letters(answer, "ABCD")
+    named = letters(answer, "DFIC")
     if named is None:
-        return "answer with a string of letters out of ABCD."
-    if named == {"B"}:
+        return "answer with a string of letters out of dfic."
+    if named == {"D"}:
         return None
-    if named == set("ABCD"):
-        return "look at s in (8.6): which terms contain it, and what is it when o is 0?"
+    if named == set("DFIC"):
+        return "look at s in (8.7): which terms contain it, and what is it when o is 0?"
     if not named:
-        return "the memory does not stop at a closed output gate: what is left of (8.3) when h is fixed?"
-    if "B" not in named:
+        return "the memory does not stop at a closed output gate: what is left of (8.4) when h is fixed?"
+    if "D" not in named:
         return "one term that you left out does not go through h at all."
     too_many = len(named) - 1
     terms, go = ("one of your terms", "goes") if too_many == 1 else (f"{too_many} of your terms", "go")
     return f"{terms} {go} through h of the step before, which the closed gate has made 0."
-
-
-@checker(
-    "08.step",
-    praise="The new memory is shown through a second tanh and the output gate, and nothing else is squashed twice.",
-)
-def step(answer):
-    params, X_t, H, C = _example(4)
-    A_i, A_f, A_c, A_o = (X_t @ params["W_x"] + H @ params["W_h"] + params["b"]).chunk(4, dim=1)
-    i, f, g, o = A_i.sigmoid(), A_f.sigmoid(), A_c.tanh(), A_o.sigmoid()
-    new = f * C + i * g
-    slips = [
-        (o * new, "the memory is right, but it is unbounded, and H shows it as it is."),
-        (o * C.tanh(), "the memory is right, but H shows the memory of the step before."),
-        (new.tanh(), "the memory is right, but the output gate is missing."),
-        (A_o * new.tanh(), "the memory is right, but the output gate is not between 0 and 1."),
-        (o * new.sigmoid(), "the memory is right, but H must be able to be negative."),
-        ((o * new).tanh(), "the memory is right, but the tanh of H is taken of the memory alone: see (8.4)."),
-    ]
-    n_i, n_f, n_c, _ = (X_t @ params["W_x"] + H @ params["W_h"]).chunk(4, dim=1)
-    memories = [
-        (f * C + i * A_o.tanh(), "your candidate is another block: look at the order of the blocks."),
-        (n_f.sigmoid() * C + n_i.sigmoid() * n_c.tanh(), "the bias is missing."),
-        (i * C + f * g, "the input gate and the forget gate have changed places: look at the order of the blocks."),
-        (A_f * C + A_i * g, "the gates are not between 0 and 1."),
-        (f * C + i * A_c.sigmoid().tanh(), "you squashed all four blocks alike: the candidate is no gate."),
-        (new.tanh(), "the memory itself is not squashed: only H sees it through a tanh."),
-        (f * C + i * A_c.sigmoid(), "what is written must be able to be negative: which function is it?"),
-        (f * C + i * A_c, "the candidate has no activation."),
-        (f * C + (1 - f) * g, "the input gate is not used: you took what the forget gate leaves."),
-        (C + i * g, "nothing is ever forgotten."),
-    ]
-    return _check_step(answer, (X_t, H, C, params), o * new.tanh(), new, slips, memories)
 
 
 @checker(
@@ -159,7 +126,7 @@ def coupled(answer):
     f, g, o = A_f.sigmoid(), A_c.tanh(), A_o.sigmoid()
     new = f * C + (1 - f) * g
     slips = [
-        ((o * new).tanh(), "the memory is right, but the tanh of H is taken of the memory alone: see (8.4)."),
+        ((o * new).tanh(), "the memory is right, but the tanh of H is taken of the memory alone: see (8.6)."),
         (o * new, "the memory is right, but the second tanh is missing."),
         (o * C.tanh(), "the memory is right, but H shows the memory of the step before."),
         (new.tanh(), "the memory is right, but the output gate is missing."),
@@ -179,6 +146,63 @@ def coupled(answer):
         (f * C + (1 - f) * A_c, "the candidate has no activation."),
     ]
     return _check_step(answer, (X_t, H, C, params), o * new.tanh(), new, slips, memories)
+
+
+@checker(
+    "08.backward",
+    praise="With these two lines and dA W_hᵀ a loop from the last step to the first trains an LSTM.",
+)
+def backward(answer):
+    generator = torch.Generator().manual_seed(0)
+    dH, dC, C_before, C = torch.randn(4, 3, 5, dtype=torch.float64, generator=generator)
+    i, f, o = torch.rand(3, 3, 5, dtype=torch.float64, generator=generator)
+    C_tilde = torch.tanh(torch.randn(3, 5, dtype=torch.float64, generator=generator))
+    given = (dH, dC, C_before, C, i, f, C_tilde, o)
+    result = call(answer, *(part.clone() for part in given))
+    if isinstance(result, torch.Tensor):
+        return "that is one tensor: return two, dA and the gradient of the memory before."
+    try:
+        dA, dC_before = result
+    except (TypeError, ValueError):
+        return "return two tensors, dA (B, 4h) and the gradient of the memory before (B, h)."
+    if not all(isinstance(part, torch.Tensor) for part in (dA, dC_before)):
+        return "return two tensors, dA (B, 4h) and the gradient of the memory before (B, h)."
+    if dA.shape != (3, 20) or dC_before.shape != (3, 5):
+        return f"dA must be (B, 4h) and the other one (B, h), not {tuple(dA.shape)} and {tuple(dC_before.shape)}."
+
+    whole = dC + dH * o * (1 - torch.tanh(C) ** 2)
+    memories = [
+        (dC * f, "the memory also gets the part that comes through H: add it first."),
+        (whole, "on its way to the memory before, the gradient passes the forget gate."),
+        ((dC + dH * o) * f, "the slope of the second tanh is missing."),
+        ((dC + dH * (1 - torch.tanh(C) ** 2)) * f, "H shows the memory through the output gate, which is missing."),
+        ((dC + dH * o * (1 - C**2)) * f, "tanh′ is 1 − tanh², and C is the argument of this tanh, not its value."),
+        ((dC + dH * o * (1 - torch.tanh(C_before) ** 2)) * f, "H_t shows the new memory, not the one before."),
+    ]
+    if not close(dC_before, whole * f):
+        return find_slip(dC_before, memories) or "the gradient of the memory before is not right."
+    blocks = [
+        ("i", whole * C_tilde, i * (1 - i)),
+        ("f", whole * C_before, f * (1 - f)),
+        ("c", whole * i, 1 - C_tilde**2),
+        ("o", dH * torch.tanh(C), o * (1 - o)),
+    ]
+    parts = dict(zip("ifco", dA.chunk(4, dim=1), strict=True))
+    right = {name: factor * slope for name, factor, slope in blocks}
+    wrong = [name for name in parts if not close(parts[name], right[name])]
+    if not wrong:
+        return None
+    if all(any(close(part, block) for block in right.values()) for part in parts.values()):
+        return "the four blocks are right, but they stand in another order."
+    name, factor, _ = next(block for block in blocks if block[0] == wrong[0])
+    slips = [
+        (factor, f"block {name} is the gradient after the activation: its slope is missing."),
+        (whole * C * f * (1 - f), "what the forget gate multiplies is the memory before, not the new one."),
+        (dH * C * o * (1 - o), "what the output gate multiplies is tanh(C)."),
+        (whole * torch.tanh(C) * o * (1 - o), "the output gate acts on H alone: it gets dH, not dC."),
+        (whole * i * C_tilde * (1 - C_tilde), "the candidate passes a tanh, whose slope is 1 − C̃²."),
+    ]
+    return find_slip(parts[name], slips) or f"block {name} of dA is not right."
 
 
 def _example(blocks):
