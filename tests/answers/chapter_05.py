@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 
 def from_torch(W_xh=lambda W: W.T, W_hh=lambda W: W.T, b_h=lambda b_ih, b_hh: b_ih + b_hh):
@@ -19,39 +18,24 @@ def num_parameters(V, D, h, L, biases=2, above=None, embedding=True, output_bias
     return embedding * V * D + layers + h * V + output_bias * V
 
 
-def unscored(model, X, Y, w):
-    with torch.no_grad():
-        _, state = model(X[:, :w])
-    return scored(model, X, Y, w, state)
+def sgd(weight_rate=1.0, bias_rate=0.5, both=True, of=torch.optim.SGD):
+    """An optimizer for an nn.RNN: each rate in parts of lr."""
+
+    def build(layer, lr):
+        weights, biases = [layer.weight_ih_l0, layer.weight_hh_l0], [layer.bias_ih_l0, layer.bias_hh_l0]
+        groups = [{"params": weights, "lr": weight_rate * lr}]
+        return of([*groups, {"params": biases if both else biases[:1], "lr": bias_rate * lr}], lr=lr)
+
+    return build
 
 
-def scored(model, X, Y, w, state, reduction="mean"):
-    logits, _ = model(X[:, w:], state)
-    return F.cross_entropy(logits.flatten(0, 1), Y[:, w:].flatten(), reduction=reduction)
-
-
-def masked(losses, w):
-    """Zeros instead of the first w steps."""
-    return losses * (torch.arange(losses.shape[1]) >= w)
-
-
-def all_steps(model, X, Y, w):
-    return F.cross_entropy(model(X)[0].flatten(0, 1), Y.flatten())
-
-
-def twice(model, X, Y, w):
-    """The state has read the warm-up, and then the network reads it again."""
-    logits, _ = model(X, model(X[:, :w])[1].detach())
-    return F.cross_entropy(logits[:, w:].flatten(0, 1), Y[:, w:].flatten())
+def without_gradient(layer, lr):
+    layer.bias_ih_l0.requires_grad_(False)
+    return torch.optim.SGD(layer.parameters(), lr=lr)
 
 
 def one_too_few(T, w):
     return T - w - 1, T / (T - w - 1)
-
-
-def not_flattened(model, X, Y, w):
-    logits, _ = model(X[:, w:], model(X[:, :w])[1].detach())
-    return F.cross_entropy(logits, Y[:, w:])
 
 
 RIGHT = {
@@ -59,13 +43,13 @@ RIGHT = {
     "shapes": lambda B, T, D, h, L: ((B, T, h), (L, B, h)),
     "parameters": num_parameters,
     "embedding": lambda V, h: (V * h - 1) // (V + h),
-    "burn_in": lambda losses, w: losses[:, w:].mean(),
     "price": lambda T, w: (T - w, T / (T - w)),
-    "no_gradient": unscored,
+    "rates": sgd(),
 }
 
 ALSO_RIGHT = [
-    ("burn_in", lambda losses, w: losses[:, w:].mean(dim=(0, 1), keepdim=True)),
+    ("rates", sgd(bias_rate=1.0, both=False)),
+    ("rates", lambda layer, lr: torch.optim.SGD([{"params": [p], "lr": lr * p.ndim / 2} for p in layer.parameters()])),
     ("embedding", lambda V, h: next(D for D in range(V * h, -1, -1) if D * (V + h) < V * h)),
     ("shapes", lambda B, T, D, h, L: [torch.Size((B, T, h)), torch.Size((L, B, h))]),
     ("price", lambda T, w: np.array([T - w, T / (T - w)])),
@@ -112,18 +96,6 @@ WRONG = [
     ("embedding", lambda V, h: min(V, h) - 1, "second matrix"),
     ("embedding", lambda V, h: h - 1, "second matrix"),
     ("embedding", lambda V, h: 2, "it is not 2"),
-    ("burn_in", lambda losses, w: losses.mean(), "mean of all steps"),
-    ("burn_in", lambda losses, w: masked(losses, w).mean(), "divide by all steps"),
-    ("burn_in", lambda losses, w: losses[:, w:].sum(), "that is a sum"),
-    ("burn_in", lambda losses, w: losses[:, w:].sum() / losses.shape[1], "of one row"),
-    ("burn_in", lambda losses, w: losses[w:].mean(), "which are sequences"),
-    ("burn_in", lambda losses, w: losses[:, :w].mean(), "should not be scored"),
-    ("burn_in", lambda losses, w: losses[:, w + 1 :].mean(), "too many"),
-    ("burn_in", lambda losses, w: losses[:, w - 1 :].mean(), "too few"),
-    ("burn_in", lambda losses, w: losses[:, :-w].mean(), "the last w steps"),
-    ("burn_in", lambda losses, w: losses[:, w:], "the shape (4, 4)"),
-    ("burn_in", lambda losses, w: losses[:, w:].mean(1), "one number"),
-    ("burn_in", lambda losses, w: 5.0, "it is not 5"),
     ("price", lambda T, w: T - w, "return two numbers"),
     ("price", lambda T, w: (T - w - 1, T / (T - w)), "one more token"),
     ("price", one_too_few, "one more token"),
@@ -136,14 +108,14 @@ WRONG = [
     ("price", lambda T, w: (T - w, T), "steps of one row"),
     ("price", lambda T, w: (T - w, w + 1), "share its warm-up"),
     ("price", lambda T, w: (T - w, 0.3), "not 0.3 steps"),
-    ("no_gradient", lambda model, X, Y, w: 1.0, "one loss"),
-    ("no_gradient", lambda model, X, Y, w: scored(model, X, Y, w, None), "zero state"),
-    ("no_gradient", twice, "reads the warm-up twice"),
-    ("no_gradient", not_flattened, "axis 1 for the classes"),
-    ("no_gradient", all_steps, "the first w too"),
-    ("no_gradient", lambda model, X, Y, w: scored(model, X, Y, w, model(X[:, :w])[1]), "through the warm-up"),
-    ("no_gradient", lambda model, X, Y, w: unscored(model, X, Y, w).detach(), "no gradient can flow"),
-    ("no_gradient", lambda *given: unscored(*given) * 0.6, "all T steps"),
-    ("no_gradient", lambda *given: unscored(*given) * 2, "the loss is not"),
-    ("no_gradient", lambda *given: 2 * unscored(*given) - unscored(*given).detach(), "gradient is not"),
+    ("rates", lambda layer, lr: lr / 2, "must be a torch.optim.SGD"),
+    ("rates", sgd(of=torch.optim.Adam), "must be a torch.optim.SGD"),
+    ("rates", without_gradient, "cannot learn"),
+    ("rates", sgd(bias_rate=1.0), "moves twice as far"),
+    ("rates", sgd(bias_rate=2.0), "four times as far"),
+    ("rates", sgd(bias_rate=0.5, both=False), "half as far"),
+    ("rates", sgd(bias_rate=0.0), "neither of the two"),
+    ("rates", sgd(weight_rate=0.5), "the full rate"),
+    ("rates", sgd(weight_rate=2.0), "does not move the weights"),
+    ("rates", sgd(bias_rate=0.3), "does not move as b_h"),
 ]

@@ -2,10 +2,8 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number, whole
-from d2lrnn.language_model import LanguageModel
 
 
 @checker(
@@ -115,31 +113,6 @@ def embedding(answer):
 
 
 @checker(
-    "05.burn_in",
-    praise="The mean is over the scored steps, so the gradient does not shrink as w grows.",
-)
-def burn_in(answer):
-    losses = 1 + torch.arange(24, dtype=torch.float64).view(4, 6) ** 1.5
-    for w in (2, 3):
-        result = as_tensor(call(answer, losses.clone(), w))
-        if result.numel() != 1:
-            return f"(5.7) is one number, over all rows and scored steps; yours has the shape {tuple(result.shape)}."
-        slips = [
-            (losses.mean(), "that is the mean of all steps, the first w too."),
-            (losses[:, w:].sum() / losses.numel(), "you divide by all steps; the first w are not in the sum."),
-            (losses[:, w:].sum(), "that is a sum; (5.7) is a mean."),
-            (losses[:, w:].sum() / losses.shape[1], "you divide by the steps of one row; the sum is over all rows."),
-            (losses[w:].mean(), "you left out the first w rows, which are sequences; steps are on the other axis."),
-            (losses[:, :w].mean(), "you kept the steps that should not be scored."),
-            (losses[:, w + 1 :].mean(), "you leave out one step too many."),
-            (losses[:, w - 1 :].mean(), "you leave out one step too few."),
-            (losses[:, :-w].mean(), "you left out the last w steps, not the first."),
-        ]
-        if not close(result, losses[:, w:].mean()):
-            return find_slip(result, slips) or f"for w = {w} it is not {result.item():.4g}."
-
-
-@checker(
     "05.price",
     praise="With w = T − 1 each scored token costs T steps, and nearly all the work is warm-up.",
 )
@@ -169,45 +142,38 @@ def price(answer):
 
 
 @checker(
-    "05.no_gradient",
-    praise="The value is that of (5.7); the gradient is cut at step w, and nothing is stored for the warm-up.",
+    "05.rates",
+    praise="Both biases have the same gradient, so half the rate for each moves their sum as one bias would move.",
 )
-def no_gradient(answer):
-    model = _seeded(lambda: LanguageModel(7, 8, embedding_size=4))
-    ids = torch.randint(7, (3, 11), generator=torch.Generator().manual_seed(1))
-    X, Y, w = ids[:, :-1], ids[:, 1:], 4
-
-    def loss_of(state, first):
-        logits, _ = model(X[:, first:], state)
-        return F.cross_entropy(logits[:, w - first :].flatten(0, 1), Y[:, w:].flatten())
-
-    state = model(X[:, :w])[1]
-    right, through = loss_of(state.detach(), w), loss_of(None, 0)
-    try:
-        result = call(answer, model, X.clone(), Y.clone(), w)
-    except RuntimeError as error:
-        if str(error).startswith("Expected target size"):
-            return "cross_entropy takes axis 1 for the classes; in your logits that is time: flatten rows and steps."
-        raise
-    if not isinstance(result, torch.Tensor) or result.shape != ():
-        return "the answer must be one loss, a tensor without dimensions."
+def rates(answer):
+    layer, lr = _seeded(lambda: nn.RNN(5, 4)), 0.4
+    weights, biases = [layer.weight_ih_l0, layer.weight_hh_l0], [layer.bias_ih_l0, layer.bias_hh_l0]
+    before = [parameter.detach().clone() for parameter in [*weights, *biases]]
+    optimizer = call(answer, layer, lr)
+    if not isinstance(optimizer, torch.optim.SGD):
+        return "the answer must be a torch.optim.SGD."
+    X = torch.linspace(-1, 1, 30).view(3, 2, 5)
+    for parameter in layer.parameters():
+        parameter.grad = None
+    layer(X)[0].square().mean().backward()
+    gradients = [parameter.grad for parameter in [*weights, biases[0]]]
+    if any(gradient is None for gradient in gradients):
+        return "a parameter without a gradient cannot learn: leave requires_grad as it is."
+    W_ih, W_hh, b = (gradient.clone() for gradient in gradients)
+    optimizer.step()
+    moves = [(old - new.detach()) for old, new in zip(before, [*weights, *biases], strict=True)]
+    if close(moves[0], lr * W_ih / 2, 1e-5) or close(moves[1], lr * W_hh / 2, 1e-5):
+        return "the weights need the full rate: each of them is there only once."
+    if not close(moves[0], lr * W_ih, 1e-5) or not close(moves[1], lr * W_hh, 1e-5):
+        return "one step does not move the weights by η times their gradient."
     slips = [
-        (loss_of(None, w), "the scored steps start from a zero state: the network has not read the warm-up."),
-        (loss_of(state, 0), "the network reads the warm-up twice: the state holds it already."),
-        (F.cross_entropy(model(X)[0].flatten(0, 1), Y.flatten()), "that is the mean over all steps, the first w too."),
-        (right * (X.shape[1] - w) / X.shape[1], "you divide by all T steps, also the unscored ones."),
+        (2 * lr * b, "the sum of the two biases moves twice as far as b_h would."),
+        (4 * lr * b, "the sum of the two biases moves four times as far as b_h would: a smaller rate is needed."),
+        (lr * b / 2, "the sum of the two biases moves half as far as b_h would. Do both of them move?"),
+        (0 * b, "neither of the two biases moves."),
     ]
-    if not close(result.detach(), right.detach(), 1e-5):
-        problem = next((problem for slip, problem in slips if close(result.detach(), slip.detach(), 1e-5)), None)
-        return problem or f"the loss is not {result.item():.4g}."
-    if not result.requires_grad:
-        return "the value is right, but no gradient can flow: only the warm-up goes without."
-    weight = model.recurrent.weight_hh_l0
-    [gradient] = torch.autograd.grad(result, weight)
-    if close(gradient, torch.autograd.grad(through, weight)[0], 1e-5):
-        return "the value is right, but the gradient still flows through the warm-up."
-    if not close(gradient, torch.autograd.grad(right, weight)[0], 1e-5):
-        return "the value is right, but its gradient is not."
+    if not close(moves[2] + moves[3], lr * b, 1e-5):
+        return find_slip(moves[2] + moves[3], slips) or "the sum of the two biases does not move as b_h would."
 
 
 def _seeded(build):
