@@ -14,7 +14,7 @@ def largest_h(D, q, budget):
 
 
 def largest(count):
-    return lambda D, q, budget: max(h for h in range(1, 1000) if count(D, h, q) <= budget)
+    return lambda D, q, budget: max(h for h in range(3000) if count(D, h, q) <= budget)
 
 
 def latch(W_xh=(5.0, -5.0, 0.0), W_hh=2.0, b_h=0.0):
@@ -129,9 +129,9 @@ WRONG = [
     ("largest_h", largest(lambda D, h, q: (D + 1 + q) * h + q), "W_hh is missing"),
     ("largest_h", largest(lambda D, h, q: (D + h + 1) * h), "output layer"),
     ("largest_h", lambda D, q, budget: largest_h(D, q, budget) + 0.5, "round down"),
-    ("largest_h", lambda D, q, budget: largest_h(D, q, budget) + 1, "one too many"),
-    ("largest_h", lambda D, q, budget: largest_h(D, q, budget - 1), "exactly full"),
-    ("largest_h", lambda D, q, budget: 7, "the five shapes"),
+    ("largest_h", lambda D, q, budget: largest_h(D, q, budget) + 1, "units need more than"),
+    ("largest_h", lambda D, q, budget: largest_h(D, q, budget - 1), "room for more than 1 units"),
+    ("largest_h", lambda D, q, budget: 7, "room for more"),
     ("latch", [5.0, 2.0, 0.0], "give a dict"),
     ("latch", latch((5.0, -5.0)), "the shapes are"),
     ("latch", latch(W_hh=1.0), "is forgotten"),

@@ -13,35 +13,27 @@ from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number
     praise="The largest array is W_hh, so the number of units grows only with the root of the budget.",
 )
 def largest_h(answer):
-    def largest(count, budget):
-        return max(h for h in range(1, 2000) if count(h) <= budget)
-
-    for D, q, budget in ((28, 28, 21_952), (3, 2, 12), (3, 2, 18), (100, 50, 200_000)):
-        counts = {
-            "": lambda h, D=D, q=q: D * h + h * h + h + h * q + q,
-            "the biases are missing: there are two of them.": lambda h, D=D, q=q: D * h + h * h + h * q,
-            "b_q is missing: the output equation has a bias as well.": lambda h, D=D, q=q: (D + h + 1 + q) * h,
-            "b_h is missing: the state has a bias.": lambda h, D=D, q=q: (D + h + q) * h + q,
-            "W_xh is missing: how does the input get in?": lambda h, q=q: (h + 1 + q) * h + q,
-            "W_hh is missing: how does the past get in?": lambda h, D=D, q=q: (D + 1 + q) * h + q,
-            "the output layer has parameters as well.": lambda h, D=D: (D + h + 1) * h,
-        }
-        given = number(call(answer, D, q, budget))
-        if given % 1:
-            return f"a number of units is a whole number, but you returned {given:g}: round down."
-        expected = largest(counts.pop(""), budget)
-        if given == expected:
-            continue
-        for hint, count in counts.items():
-            if given == largest(count, budget):
-                return hint
-        if given == expected + 1:
-            return f"{given:g} units are one too many for D = {D}, q = {q} and a budget of {budget:,}."
-        if given == expected - 1:
-            return (
-                f"for D = {D}, q = {q} and a budget of {budget:,}, one unit more is possible: exactly full is allowed."
-            )
-        return f"for D = {D}, q = {q} and a budget of {budget:,} it is not {given:g}. Write down the five shapes."
+    cases = [(28, 28, 21_952), (3, 2, 12), (3, 2, 18), (100, 50, 200_000), (5, 40, 1_000), (5, 40, 984), (40, 5, 946)]
+    given = [number(call(answer, *case)) for case in cases]
+    if any(h % 1 for h in given):
+        return "a number of units is a whole number: round down."
+    counts = [
+        (lambda D, h, q: D * h + h * h + h + h * q + q, None),
+        (lambda D, h, q: D * h + h * h + h * q, "the biases are missing: there are two of them."),
+        (lambda D, h, q: (D + h + 1 + q) * h, "b_q is missing: the output equation has a bias as well."),
+        (lambda D, h, q: (D + h + q) * h + q, "b_h is missing: the state has a bias."),
+        (lambda D, h, q: (h + 1 + q) * h + q, "W_xh is missing: how does the input get in?"),
+        (lambda D, h, q: (D + 1 + q) * h + q, "W_hh is missing: how does the past get in?"),
+        (lambda D, h, q: (D + h + 1) * h, "the output layer has parameters as well."),
+    ]
+    for count, hint in counts:
+        if given == [max(h for h in range(3000) if count(D, h, q) <= budget) for D, q, budget in cases]:
+            return hint
+    for (D, q, budget), h in zip(cases, given, strict=True):
+        if counts[0][0](D, h, q) > budget:
+            return f"{h:g} units need more than {budget:,} parameters if D = {D} and q = {q}."
+        if counts[0][0](D, h + 1, q) <= budget:
+            return f"for D = {D}, q = {q} and a budget of {budget:,} there is room for more than {h:g} units."
 
 
 @checker(
