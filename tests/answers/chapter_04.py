@@ -1,30 +1,42 @@
 """Answers to the exercises of chapter 4, a recurrent network from scratch."""
 
+import math
+
 import torch
+from torch.nn import functional as F
 
 from d2lrnn.cells import rnn, rnn_step
 
 
-def parameters(D, h, q):
-    return D * h + h * h + h + h * q + q
+def largest_h(D, q, budget):
+    b = D + 1 + q
+    return int((-b + math.sqrt(b * b + 4 * (budget - q))) / 2)
 
 
-def clip(gradients, theta):
-    norm = torch.sqrt(sum((g**2).sum() for g in gradients))
-    return [g * theta / norm for g in gradients] if norm > theta else gradients
+def largest(count):
+    return lambda D, q, budget: max(h for h in range(3000) if count(D, h, q) <= budget)
 
 
-def clip_dividing_first(gradients, theta):
-    norm = torch.sqrt(sum((g**2).sum() for g in gradients))
-    return [g / norm * norm.clamp(max=theta) for g in gradients]
+def latch(W_xh=(5.0, -5.0, 0.0), W_hh=2.0, b_h=0.0):
+    return {"W_xh": torch.tensor(W_xh)[:, None], "W_hh": torch.tensor([[W_hh]]), "b_h": torch.tensor([b_h])}
 
 
-def clip_in_place(gradients, theta):
-    norm = torch.sqrt(sum((g**2).sum() for g in gradients))
-    if norm > theta:
-        for g in gradients:
-            g *= theta / norm
-    return gradients
+def windows_of(value, carry=False):
+    def answer(ids, T, params):
+        state, found = None, []
+        for X, Y in zip(ids[:-1].split(T), ids[1:].split(T), strict=True):
+            outputs, new = rnn(F.one_hot(X[:, None], len(params["W_xh"])).double(), state, params)
+            found.append(-outputs[:, 0].log_softmax(1)[torch.arange(T), Y])
+            state = new if carry else None
+        return value(torch.stack(found))
+
+    return answer
+
+
+def windows(ids, T, params):
+    X, Y = ids[:-1].view(-1, T).T, ids[1:].view(-1, T).T
+    outputs, _ = rnn(F.one_hot(X, len(params["W_xh"])).double(), None, params)
+    return math.exp(F.cross_entropy(outputs.flatten(0, 1), Y.flatten()))
 
 
 def influence_on(choose, norm=lambda gradient: gradient.norm(dim=1)):
@@ -64,10 +76,6 @@ def cut_influence(inputs, token, params):
     return inputs.grad[:, 0].norm(dim=1)
 
 
-def next_state(sampling, state):
-    return state.detach() if sampling == "sequential" else None
-
-
 def constant_part(params, T):
     H = torch.zeros_like(params["b_h"])
     for _ in range(T):
@@ -90,106 +98,66 @@ def tanh_part(params, T):
     return rnn(torch.zeros(T, 1, len(params["W_xh"])).double(), None, params)[0][-1, 0]
 
 
-def step_variant(activation=torch.tanh, output=lambda O_t: O_t, transpose=(), zero=(), b_h_outside=False, swap=False):
-    def answer(X_t, H, params):
-        params = params | {name: params[name].T for name in transpose}
-        params |= {name: torch.zeros_like(params[name]) for name in zero}
-        bias = params["b_h"]
-        before = X_t @ params["W_xh"] + H @ params["W_hh"]
-        H = activation(before) + bias if b_h_outside else activation(before + bias)
-        O_t = output(H @ params["W_hq"] + params["b_q"])
-        return (H, O_t) if swap else (O_t, H)
-
-    return answer
-
-
-def old_state_output(X_t, H, params):
-    return H @ params["W_hq"] + params["b_q"], rnn_step(X_t, H, params)[1]
-
-
 RIGHT = {
-    "parameters": parameters,
-    "rnn_step": rnn_step,
-    "clip": clip,
+    "largest_h": largest_h,
+    "latch": latch(),
+    "turned": [1000.0, 1, 1, 1, 1, 1],
     "above_uniform": [0.9997, 0.0001, 0.0001, 0.0001],
-    "output_shape": lambda T, B, D, h, V: (T, B, V),
+    "windows": windows,
     "influence": influence,
-    "next_state": next_state,
     "constant_part": constant_part,
 }
 
 ALSO_RIGHT = [
-    ("parameters", lambda D, h, q: float(parameters(D, h, q))),
-    ("rnn_step", lambda *given: list(rnn_step(*given))),
-    ("rnn_step", lambda *given: torch.stack(rnn_step(*given))),
-    ("clip", lambda gradients, theta: [gradient.numpy() for gradient in clip(gradients, theta)]),
-    ("clip", lambda gradients, theta: (gradient.double() for gradient in clip(gradients, theta))),
+    ("largest_h", lambda D, q, budget: float(largest_h(D, q, budget))),
+    ("largest_h", largest(lambda D, h, q: (D + h + 1) * h + (h + 1) * q)),
+    ("latch", latch((9.0, -9.0, 0.0), 3.0)),
+    ("latch", latch((4.0, -4.0, 0.1), 2.0, -0.1)),
+    ("latch", {"W_xh": [[5], [-5], [0]], "W_hh": [[2]], "b_h": [0]}),
+    ("turned", torch.tensor([1e6] + 20 * [-1.0])),
+    ("windows", windows_of(lambda losses: losses.mean().exp())),
     ("above_uniform", [[0.97, 0.01, 0.01, 0.01]]),
-    ("output_shape", lambda T, B, D, h, V: torch.zeros(T, B, V).shape),
     ("above_uniform", torch.tensor([0.97, 0.01, 0.01, 0.01])),
-    ("next_state", lambda sampling, state: next_state(sampling, state) if sampling == "sequential" else 0 * state),
     ("constant_part", constant_variant(lambda W, b, T: b @ sum(power(W, k) for k in range(T)))),
 ]
 
 WRONG = [
-    ("rnn_step", lambda X_t, H, params: X_t, "return two tensors"),
-    ("clip", lambda gradients, theta: theta, "return a list"),
-    ("clip", lambda gradients, theta: [gradient * torch.nan for gradient in gradients], "something else than half"),
-    ("next_state", lambda sampling, state: [1, 2] if sampling == "sequential" else None, "of the state's shape"),
+    ("largest_h", largest(lambda D, h, q: D * h + h * h + h * q), "biases are missing"),
+    ("largest_h", largest(lambda D, h, q: (D + h + 1 + q) * h), "b_q is missing"),
+    ("largest_h", largest(lambda D, h, q: (D + h + q) * h + q), "b_h is missing"),
+    ("largest_h", largest(lambda D, h, q: (h + 1 + q) * h + q), "W_xh is missing"),
+    ("largest_h", largest(lambda D, h, q: (D + 1 + q) * h + q), "W_hh is missing"),
+    ("largest_h", largest(lambda D, h, q: (D + h + 1) * h), "output layer"),
+    ("largest_h", lambda D, q, budget: largest_h(D, q, budget) + 0.5, "round down"),
+    ("largest_h", lambda D, q, budget: largest_h(D, q, budget) + 1, "units need more than"),
+    ("largest_h", lambda D, q, budget: largest_h(D, q, budget - 1), "room for more than 1 units"),
+    ("largest_h", lambda D, q, budget: 7, "room for more"),
+    ("latch", [5.0, 2.0, 0.0], "give a dict"),
+    ("latch", latch((5.0, -5.0)), "the shapes are"),
+    ("latch", latch(W_hh=1.0), "is forgotten"),
+    ("latch", latch(W_hh=0.0), "is forgotten"),
+    ("latch", latch((5.0, -5.0, 1.0)), "is forgotten"),
+    ("latch", latch((1.0, -1.0, 0.0)), "must win"),
+    ("latch", latch((-5.0, 5.0, 0.0)), "after the first letter"),
+    ("turned", [0.5, 0.5], "changes nothing"),
+    ("turned", [0.0, 0.0], "not all zero"),
+    ("turned", [5.0, 5.0, 5.0], "keeps its direction"),
+    ("turned", [1000.0, 1.0, 1.0], "with 3 numbers"),
+    ("turned", [2.0, 1.0, 1.0, 1.0, 1.0, 1.0], "not unequal enough"),
+    ("windows", windows_of(lambda losses: losses.mean()), "mean cross-entropy"),
+    ("windows", windows_of(lambda losses: losses.mean().exp(), carry=True), "goes on from window to window"),
+    ("windows", windows_of(lambda losses: losses[:, -1].mean().exp()), "only the last prediction"),
+    ("windows", windows_of(lambda losses: losses.sum().exp()), "exponential of the sum"),
+    ("windows", windows_of(lambda losses: losses.exp().mean()), "the mean of 1/P"),
+    ("windows", windows_of(lambda losses: 2 ** losses.mean()), "and not 2"),
+    ("windows", windows_of(lambda losses: losses.mean().exp() + 1), "another one"),
     ("influence", lambda inputs, token, params: (inputs, token), "has not the form"),
-    ("parameters", lambda D, h, q: 35 * parameters(D, h, q), "number of steps"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) - q, "b_q is missing"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) - h, "b_h is missing"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) - h - q, "both biases"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) + h, "two biases"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) - D * h, "W_xh is missing"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) - h * h, "W_hh is missing"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) - h * q, "W_hq is missing"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) - h * q - q, "hidden part only"),
-    ("parameters", lambda D, h, q: parameters(D, h, q) + 0.5, "is a whole number"),
-    ("parameters", lambda D, h, q: 7, "the five arrays"),
-    ("rnn_step", step_variant(activation=lambda x: x), "activation function is missing"),
-    ("rnn_step", step_variant(activation=lambda x: x.tanh().tanh()), "applied twice"),
-    ("rnn_step", step_variant(activation=torch.sigmoid), "logistic function"),
-    ("rnn_step", step_variant(b_h_outside=True), "after tanh"),
-    ("rnn_step", step_variant(transpose=["W_xh"]), "W_xh is transposed"),
-    ("rnn_step", step_variant(transpose=["W_hh"]), "W_hh is transposed"),
-    ("rnn_step", step_variant(zero=["W_hh"]), "does not depend on the old state"),
-    ("rnn_step", step_variant(zero=["b_h"]), "b_h is missing"),
-    ("rnn_step", step_variant(zero=["b_q"]), "b_q is missing"),
-    ("rnn_step", step_variant(output=torch.tanh), "applied to the output"),
-    ("rnn_step", step_variant(output=lambda O_t: O_t.softmax(1)), "probabilities already"),
-    ("rnn_step", step_variant(transpose=["W_hq"]), "O_t differs from (4.2)"),
-    ("rnn_step", step_variant(activation=torch.relu), "H_t differs from (4.1)"),
-    ("rnn_step", step_variant(swap=True), "wrong order"),
-    ("rnn_step", old_state_output, "has not seen X_t"),
-    ("rnn_step", lambda X_t, H, params: rnn_step(X_t, H, params)[0], "two tensors"),
-    ("clip", lambda gradients, theta: [g * min(1, theta / g.norm().item()) for g in gradients], "its own norm"),
-    ("clip", lambda gradients, theta: [g.clamp(-theta, theta) for g in gradients], "by itself"),
-    ("clip", lambda gradients, theta: gradients, "unchanged"),
-    ("clip", lambda gradients, theta: clip(gradients, 1.0), "norm 1"),
-    ("clip", lambda gradients, theta: [g * theta / 169 for g in gradients], "square root is missing"),
-    ("clip", lambda gradients, theta: [g * theta / 19 for g in gradients], "not their sum"),
-    ("clip", lambda gradients, theta: [g / 3 for g in gradients], "half of it"),
-    ("clip", lambda gradients, theta: clip([g * 1e6 for g in gradients], theta), "never makes a gradient longer"),
-    ("clip", lambda gradients, theta: [torch.cat([g.flatten() for g in gradients])], "same shape"),
-    ("clip", clip_dividing_first, "became NaN"),
-    ("clip", lambda gradients, theta: [g + (not g.any()) for g in clip(gradients, theta)], "other numbers"),
-    ("clip", clip_in_place, "have changed"),
-    ("clip", lambda gradients, theta: clip_in_place(gradients, theta) and None, "returns nothing"),
     ("above_uniform", [0.25, 0.25, 0.25, 0.25], "uniform guess"),
     ("above_uniform", [0.7, 0.1, 0.1, 0.1], "not above 8"),
     ("above_uniform", [1, 0, 0, 0], "infinite"),
     ("above_uniform", [0.9, 0.9, 0.1, 0.1], "not probabilities"),
     ("above_uniform", [0.5, 0.5], "four probabilities"),
     ("above_uniform", [1, "two", 3, 4], "numbers are asked for, not str"),
-    ("output_shape", lambda T, B, D, h, V: (T, B, 1), "as if ids were quantities"),
-    ("output_shape", lambda T, B, D, h, V: (T, B, D), "size of the inputs"),
-    ("output_shape", lambda T, B, D, h, V: (T, B, h), "size of the hidden state"),
-    ("output_shape", lambda T, B, D, h, V: (B, T, V), "time-major"),
-    ("output_shape", lambda T, B, D, h, V: (B, V), "one step"),
-    ("output_shape", lambda T, B, D, h, V: (T * B, V), "flattened for the loss"),
-    ("output_shape", lambda T, B, D, h, V: (V, V), "you have (1813, 1813)"),
     ("influence", influence_on(lambda scores, token: scores[-1].sum()), "sum of the scores"),
     ("influence", influence_on(lambda scores, token: scores[-1, token]), "token's score"),
     ("influence", influence_on(lambda scores, token: scores[-1].softmax(0)[token]), "its logarithm"),
@@ -203,13 +171,6 @@ WRONG = [
     ("influence", untracked_influence, "autograd knows nothing"),
     ("influence", late_influence, "autograd knows nothing"),
     ("influence", cut_influence, "cut off"),
-    ("next_state", lambda sampling, state: state.detach(), "another place of the text"),
-    ("next_state", lambda sampling, state: state if sampling == "sequential" else None, "hangs on the graph"),
-    ("next_state", lambda sampling, state: torch.zeros_like(state), "throw its state away"),
-    ("next_state", lambda sampling, state: None if sampling == "sequential" else torch.zeros(2, 3), "throw its state"),
-    ("next_state", lambda sampling, state: None if sampling == "random" else 2 * state.detach(), "kept as"),
-    ("next_state", lambda sampling, state: torch.ones(2, 3), "start anew"),
-    ("next_state", lambda sampling, state: "zeros", "None, or zeros"),
     ("constant_part", lambda params, T: constant_part(params, T + 1), "a term too many"),
     ("constant_part", lambda params, T: constant_part(params, T - 1), "a term too few"),
     ("constant_part", lambda params, T: constant_part(params, T) - params["b_q"], "b_q is missing"),

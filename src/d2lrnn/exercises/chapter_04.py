@@ -4,138 +4,85 @@ import math
 
 import torch
 
-from d2lrnn.cells import init_rnn_params, rnn, rnn_step
-from d2lrnn.exercises import NotAnswered, as_tensor, call, checker, close, number, whole
+from d2lrnn.cells import init_rnn_params, rnn
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number
 
 
 @checker(
-    "04.parameters",
-    praise="The number of steps is not in it: the same five arrays are used at every step.",
+    "04.largest_h",
+    praise="The largest array is W_hh, so the number of units grows only with the root of the budget.",
 )
-def parameters(answer):
-    for D, h, q in ((5, 3, 2), (28, 64, 28), (1813, 128, 1813)):
-        count = number(call(answer, D, h, q))
-        if count % 1:
-            return f"a number of parameters is a whole number, but you returned {count:g}."
-        expected = D * h + h * h + h + h * q + q
-        slips = {
-            expected - q: "b_q is missing: the output equation has a bias as well.",
-            expected - h: "b_h is missing: the hidden state has a bias.",
-            expected - h - q: "both biases are missing.",
-            expected + h: "you counted two biases for the hidden state; equation (4.1) has one.",
-            expected - D * h: "W_xh is missing: how does the input get in?",
-            expected - h * h: "W_hh is missing: how does the past get in?",
-            expected - h * q: "W_hq is missing.",
-            expected - h * q - q: "that is the hidden part only; the output equation has parameters as well.",
-        }
-        if count in slips:
-            return slips[count]
-        if count > expected and count % expected == 0:
-            return "you multiplied by a number of steps; write down which arrays a second step adds."
-        if count != expected:
-            return (
-                f"for D = {D}, h = {h}, q = {q} you have {count:,.0f}. Write down the shape of each of the five arrays."
-            )
+def largest_h(answer):
+    cases = [(28, 28, 21_952), (3, 2, 12), (3, 2, 18), (100, 50, 200_000), (5, 40, 1_000), (5, 40, 984), (40, 5, 946)]
+    given = [number(call(answer, *case)) for case in cases]
+    if any(h % 1 for h in given):
+        return "a number of units is a whole number: round down."
+    counts = [
+        (lambda D, h, q: D * h + h * h + h + h * q + q, None),
+        (lambda D, h, q: D * h + h * h + h * q, "the biases are missing: there are two of them."),
+        (lambda D, h, q: (D + h + 1 + q) * h, "b_q is missing: the output equation has a bias as well."),
+        (lambda D, h, q: (D + h + q) * h + q, "b_h is missing: the state has a bias."),
+        (lambda D, h, q: (h + 1 + q) * h + q, "W_xh is missing: how does the input get in?"),
+        (lambda D, h, q: (D + 1 + q) * h + q, "W_hh is missing: how does the past get in?"),
+        (lambda D, h, q: (D + h + 1) * h, "the output layer has parameters as well."),
+    ]
+    for count, hint in counts:
+        if given == [max(h for h in range(3000) if count(D, h, q) <= budget) for D, q, budget in cases]:
+            return hint
+    for (D, q, budget), h in zip(cases, given, strict=True):
+        if counts[0][0](D, h, q) > budget:
+            return f"{h:g} units need more than {budget:,} parameters if D = {D} and q = {q}."
+        if counts[0][0](D, h + 1, q) <= budget:
+            return f"for D = {D}, q = {q} and a budget of {budget:,} there is room for more than {h:g} units."
 
 
 @checker(
-    "04.rnn_step",
-    praise="Everything that the model knows of the past went through H.",
+    "04.latch",
+    praise="One unit holds one bit for as long as you like, because |W_hh| > 1 and tanh stops the growth.",
 )
-def step(answer):
-    generator = torch.Generator().manual_seed(4)
-    params = random_params(4, 4, 4, generator)
-    X_t, H = (torch.randn(3, 4, generator=generator, dtype=torch.float64) for _ in range(2))
-    result = call(answer, X_t.clone(), H.clone(), copies(params))
-    try:
-        O_t, H_t = map(as_tensor, result)
-    except (TypeError, ValueError):
-        return "return two tensors, O_t and H_t."
-    O_true, H_true = rnn_step(X_t, H, params)
-    before = X_t @ params["W_xh"] + H @ params["W_hh"] + params["b_h"]
-    if close(O_t, H_true) and close(H_t, O_true):
-        return "both tensors are right, but in the wrong order: O_t comes first."
-    if close(H_t, before):
-        return "H_t is not bounded: the activation function is missing."
-    if close(H_t, torch.tanh(H_true)):
-        return "tanh is applied twice to the hidden state."
-    if close(H_t, torch.tanh(before - params["b_h"]) + params["b_h"]):
-        return "a bias that is added after tanh is outside the brackets of (4.1)."
-    if close(H_t, torch.sigmoid(before)):
-        return "this is the logistic function σ; (4.1) is used with tanh here."
-    for name in ("W_xh", "W_hh"):
-        other = params | {name: params[name].T}
-        if close(H_t, rnn_step(X_t, H, other)[1]):
-            return f"{name} is transposed: a row is an example, so the features multiply from the left."
-    if close(H_t, torch.tanh(X_t @ params["W_xh"] + params["b_h"])):
-        return "H_t does not depend on the old state."
-    if close(H_t, torch.tanh(before - params["b_h"])):
-        return "b_h is missing."
-    if not close(H_t, H_true):
-        return "H_t differs from (4.1)."
-    if close(O_t, torch.tanh(O_true)):
-        return "tanh is applied to the output: scores of tokens must be free to be large."
-    if close(O_t, torch.softmax(O_true, dim=1)):
-        return "O_t holds probabilities already; (4.2) gives scores, and the loss applies the softmax."
-    if close(O_t, H @ params["W_hq"] + params["b_q"]):
-        return "O_t is computed from the old state, so it has not seen X_t."
-    if close(O_t, O_true - params["b_q"]):
-        return "b_q is missing."
-    if not close(O_t, O_true):
-        return "H_t is right, but O_t differs from (4.2)."
+def latch(answer):
+    if not isinstance(answer, dict) or not {"W_xh", "W_hh", "b_h"} <= set(answer):
+        return 'give a dict with "W_xh", "W_hh" and "b_h".'
+    W_xh, W_hh, b_h = (as_tensor(answer[name]) for name in ("W_xh", "W_hh", "b_h"))
+    if (W_xh.numel(), W_hh.numel(), b_h.numel()) != (3, 1, 1):
+        return "with D = 3 and h = 1 the shapes are (3, 1), (1, 1) and (1)."
+    row, w, b = W_xh.flatten().tolist(), W_hh.item(), b_h.item()
+    texts = ["a", "b", "ab", "ba", "aab", "bba", "a b", "b a", "aaaab", "bbbba"]
+    for text in [*texts, *(letter + gap * " " for gap in (1, 2, 5, 20, 1000) for letter in "ab")]:
+        H = 0.0
+        for i, character in enumerate(text):
+            H = math.tanh(row["ab ".index(character)] + w * H + b)
+            last = text[: i + 1].rstrip()[-1]
+            if H > 0.5 if last == "a" else H < -0.5:
+                continue
+            read = text[: i + 1]
+            if len(read) == 1:
+                return f"after the first letter, {read!r}, H is {H:.2f}."
+            if character == " ":
+                gap = len(read) - len(read.rstrip())
+                return f"{gap} space{'s' * (gap > 1)} after {last!r} H is {H:.2f}: the letter is forgotten."
+            return f"after {read!r} H is {H:.2f}: the new letter must win against the old state."
 
 
 @checker(
-    "04.clip",
-    praise="All gradients shrink by one factor, so the step keeps its direction.",
+    "04.turned",
+    praise="The cosine can come down to 1/√n. One norm and one factor for all numbers keep the direction.",
 )
-def clip(answer):
-    # Norms 3, 4 and 12: together 13.
-    large = [torch.tensor([3.0, 0.0]), torch.tensor([[0.0], [4.0]]), torch.tensor([7.2, 9.6])]
-    small = [torch.tensor([0.3, 0.0]), torch.tensor([0.4])]
-    passed = [g.clone() for g in large]
-    try:
-        clipped = call(answer, passed, 6.5)
-    except NotAnswered:
-        if same(passed, large):
-            raise
-        return "your function changes the tensors that it gets and returns nothing: return new tensors."
-    if not is_list_like(clipped, large):
-        return "return a list with one tensor of the same shape for each gradient."
-    if same(clipped, [g * min(1, 6.5 / g.norm().item()) for g in large]):
-        return "each gradient was clipped by its own norm, which turns the direction of the whole step."
-    if same(clipped, [g.clamp(-6.5, 6.5) for g in large]):
-        return "each number was clipped by itself: that bounds the numbers, and turns the direction."
-    if same(clipped, large):
-        return "a gradient of norm 13 came back unchanged for θ = 6.5."
-    if same(clipped, [g / 13 for g in large]):
-        return "the result has norm 1, whatever θ is."
-    if same(clipped, [g * 6.5 / 169 for g in large]):
-        return "you divided by the squared norm: a square root is missing."
-    if same(clipped, [g * 6.5 / 19 for g in large]):
-        return "you added the norms of the three gradients; the norm of all of them together is not their sum."
-    if not same(clipped, [g / 2 for g in large]):
-        return "a gradient of norm 13 and θ = 6.5 gave something else than half of it."
-    if not same(passed, large):
-        return "the values are right, but the tensors that were passed in have changed: return new ones."
-    if not same(call(answer, [g.clone() for g in small], 6.5), small):
-        return "a gradient of norm 0.5 was changed although θ = 6.5: clipping never makes a gradient longer."
-    [zero] = map(as_tensor, call(answer, [torch.zeros(2)], 1.0))
-    if not zero.isfinite().all():
-        return "a gradient of zeros became NaN: you divided by its norm."
-    if zero.any():
-        return "a gradient of zeros came back with other numbers."
-
-
-def is_list_like(answer, tensors):
-    try:
-        return [as_tensor(part).shape for part in answer] == [tensor.shape for tensor in tensors]
-    except (TypeError, ValueError):
-        return False
-
-
-def same(tensors, others):
-    return all(close(a, b, 1e-4) for a, b in zip(tensors, others, strict=True))
+def turned(answer):
+    g = as_tensor(answer).flatten()
+    if not g.isfinite().all() or not g.any():
+        return "give finite numbers that are not all zero."
+    clipped = g.clamp(-1, 1)
+    cosine = (g @ clipped / (g.norm() * clipped.norm())).clamp(-1, 1).item()
+    angle = math.degrees(math.acos(cosine))
+    if torch.equal(g, clipped):
+        return "all your numbers lie between −1 and 1, so clipping changes nothing."
+    if angle < 1e-4:
+        return "your gradient keeps its direction. Which numbers are changed much, and which not at all?"
+    if angle <= 60:
+        enough = len(g) > 4
+        why = "the numbers are not unequal enough." if enough else f"is 60° possible with {len(g)} numbers?"
+        return f"your gradient is turned by {angle:.1f}°: {why}"
 
 
 @checker(
@@ -158,25 +105,39 @@ def above_uniform(answer):
 
 
 @checker(
-    "04.output_shape",
-    praise="A score for each token of the vocabulary at each place; which token it is comes out of the softmax.",
+    "04.windows",
+    praise="Each window starts with an empty state, and its first predictions pay for that.",
 )
-def output_shape(answer):
-    T, B, D, h, V = 35, 32, 64, 128, 1813
-    shape = tuple(map(whole, call(answer, T, B, D, h, V)))
-    slips = {
-        (T, B, 1): "one number for each place: an id would have to be predicted as if ids were quantities.",
-        (T, B): "one number for each place: an id would have to be predicted as if ids were quantities.",
-        (T, B, D): "D is the size of the inputs. What does the model choose among?",
-        (T, B, h): "h is the size of the hidden state. What does the model choose among?",
-        (T * B, V): "that is the shape after the outputs were flattened for the loss. What is it before?",
-        (B, V): "that is one step; the loss uses the output of every step.",
-        (B, T, V): "the axes are batch first; the recurrent layers of this book are time-major.",
-    }
-    if shape in slips:
-        return slips[shape]
-    if shape != (T, B, V):
-        return f"for T = {T}, B = {B}, D = {D}, h = {h}, V = {V} you have {shape}."
+def windows(answer):
+    generator = torch.Generator().manual_seed(7)
+    params = random_params(5, 6, 5, generator)
+    ids = torch.randint(5, (25,), generator=generator)
+
+    def losses(ids, T, carry=False, shift=1):
+        X, Y, found, state = ids[:-shift], ids[shift:], [], None
+        for start in range(0, len(X) // T * T, T):
+            inputs = torch.nn.functional.one_hot(X[start : start + T, None], 5).double()
+            outputs, new = rnn(inputs, None if not carry else state, params)
+            targets = Y[start : start + T]
+            found.append(-outputs[:, 0].log_softmax(1).gather(1, targets[:, None])[:, 0])
+            state = new
+        return torch.stack(found)
+
+    for T in (6, 1, 24, 3):
+        value = number(call(answer, ids.clone(), T, copies(params)))
+        right = losses(ids, T)
+        slips = [
+            (right.mean(), "that is the mean cross-entropy; the perplexity is its exponential."),
+            (losses(ids, T, carry=True).mean().exp(), "the state goes on from window to window; start each from zero."),
+            (right[:, -1].mean().exp(), "only the last prediction of each window is scored; score all T."),
+            (right.sum().exp(), "the exponential of the sum: take the mean over all predictions."),
+            (right.exp().mean(), "the mean of 1/P: the logarithms are averaged first."),
+            (2 ** right.mean(), "the losses are in nats, so the base is e and not 2."),
+        ]
+        if close(value, right.mean().exp()):
+            continue
+        hint = find_slip(value, slips)
+        return hint or f"for T = {T} the perplexity is another one. Which character is the target of the last input?"
 
 
 @checker(
@@ -224,33 +185,6 @@ def influence(answer):
         return "only the last input has an influence: was the state cut off from its past, or not passed on?"
     if not close(norms, right.norm(dim=1)):
         return "the norms differ from those of the gradient of log P(token) after step T."
-
-
-@checker(
-    "04.next_state",
-    praise="The values go on, the graph does not: memory over the whole text, gradients over T steps.",
-)
-def next_state(answer):
-    weight = torch.ones(2, 3, requires_grad=True)
-    state = 2 * weight
-    # None means "start from zeros" here, and "no answer yet" only where it comes for both kinds of batches.
-    first, second = (answer(sampling, state.clone()) for sampling in ("random", "sequential"))
-    if first is Ellipsis or (first is None and second is None):
-        raise NotAnswered
-    if first is not None and (not isinstance(first, torch.Tensor) or first.shape != state.shape):
-        return "for random batches return None, or zeros of the state's shape."
-    if first is not None and torch.equal(first, state):
-        return "after a random batch comes another place of the text, but you pass the state on."
-    if first is not None and first.any():
-        return "the state after a random batch should start anew, from zeros."
-    if second is not None and (not isinstance(second, torch.Tensor) or second.shape != state.shape):
-        return "for sequential batches return a tensor of the state's shape."
-    if second is None or not second.any():
-        return "in sequential batches row i goes on where it stopped, but you throw its state away."
-    if not torch.equal(second, state):
-        return "in sequential batches the values of the state must be kept as they are."
-    if second.requires_grad:
-        return "the state still hangs on the graph of all earlier batches: cut it off."
 
 
 @checker(
