@@ -17,6 +17,7 @@ import sections
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[01][0-9]_*.ipynb"))
+STUDIES = sorted((ROOT / "book/studies").glob("*.ipynb"))
 # Both lists are to become all chapters: those that must hold with other seeds, and those whose every decimal is held.
 DONE = [
     "07_vanishing_and_exploding_gradients",
@@ -86,7 +87,8 @@ def test_prose_and_outputs_do_not_count_as_changes(tmp_path):
 
 def test_chapters_that_are_done_hold_with_other_seeds():
     record = other_seeds.read_record()
-    changed = [f"book/{name}.ipynb" for name in DONE if not other_seeds.has_passed(ROOT / f"book/{name}.ipynb", record)]
+    paths = [ROOT / f"book/{name}.ipynb" for name in DONE] + STUDIES
+    changed = [str(path.relative_to(ROOT)) for path in paths if not other_seeds.has_passed(path, record)]
     assert not changed, f"not run with other seeds as they are: make other-seeds NOTEBOOKS='{' '.join(changed)}'"
 
 
@@ -95,7 +97,7 @@ def test_says_which_other_notebooks_have_not_run_with_other_seeds():
     names = [path.stem for path in CHAPTERS if not other_seeds.has_passed(path, record)]
     if names:
         warnings.warn(f"not run with other seeds as they are (make other-seeds): {', '.join(names)}", stacklevel=1)
-    assert set(record) <= {path.stem for path in (ROOT / "book").glob("*.ipynb")}, "a notebook that is gone"
+    assert set(record) <= {path.stem for path in (ROOT / "book").rglob("*.ipynb")}, "a notebook that is gone"
 
 
 # Numbers in the prose
@@ -161,10 +163,10 @@ def test_an_origin_is_checked(tmp_path):
     assert chapter(tmp_path, "nothing", **{"0.80": "4 / 5"}) == ["cell 3: 0.80 is in the metadata only"]
 
 
-@pytest.mark.parametrize("name", NUMBERS_HELD)
-def test_every_decimal_of_the_prose_has_an_origin(name):
-    found = prose_numbers.without_origin(ROOT / f"book/{name}.ipynb")
-    assert not found, f"{name}: print it, or give its origin (tools/prose_numbers.py): " + "; ".join(found)
+@pytest.mark.parametrize("path", [ROOT / f"book/{name}.ipynb" for name in NUMBERS_HELD] + STUDIES, ids=lambda path: path.stem)
+def test_every_decimal_of_the_prose_has_an_origin(path):
+    found = prose_numbers.without_origin(path)
+    assert not found, f"{path.stem}: print it, or give its origin (tools/prose_numbers.py): " + "; ".join(found)
 
 
 # Results of benchmarks

@@ -12,7 +12,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from d2lrnn.corpora import load_pairs, load_text
-from d2lrnn.text import Tokenizer, Vocab, keep_letters, normalize, refuse_unspaced, tokenize
+from d2lrnn.text import (
+    Tokenizer,
+    Vocab,
+    apply_merges,
+    keep_letters,
+    learn_merges,
+    normalize,
+    refuse_unspaced,
+    tokenize,
+)
 
 token_lists = st.lists(st.text("abcdeé中", min_size=1, max_size=2), min_size=1, max_size=40)
 
@@ -388,3 +397,31 @@ def test_lookup_errors():
     for wrong in (3, -1):
         with pytest.raises(ValueError, match=r"0 … 2"):
             vocab.to_tokens([wrong])
+
+
+# Byte-pair encoding
+
+
+def test_merges_of_a_small_text():
+    words = {"low": 5, "lot": 2, "newer": 3}
+    assert learn_merges(words, 3) == [("l", "o"), ("lo", "w"), ("w", "e")]
+    assert learn_merges({"aa": 1}, 5) == [("a", "a")]
+    assert apply_merges("slower", [("l", "o"), ("lo", "w")]) == ["s", "low", "e", "r"]
+    assert apply_merges("aaa", [("a", "a")]) == ["aa", "a"]
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=6), st.integers(1, 9), max_size=8), st.integers(0, 9))
+def test_each_merge_joins_a_most_frequent_pair_and_loses_nothing(words, number):
+    merges = learn_merges(words, number)
+    spelled = {word: list(word) for word in words}
+    for merge in merges:
+        pairs = Counter()
+        for word, symbols in spelled.items():
+            for pair in zip(symbols, symbols[1:], strict=False):
+                pairs[pair] += words[word]
+        assert pairs[merge] == max(pairs.values())
+        spelled = {word: apply_merges(symbols, [merge]) for word, symbols in spelled.items()}
+    for word, symbols in spelled.items():
+        assert "".join(symbols) == word
+        assert symbols == apply_merges(word, merges)
+    assert len(merges) == number or all(len(symbols) == 1 for symbols in spelled.values())

@@ -88,7 +88,7 @@ def failures(path, shift, executed=EXECUTED):
 
 def main(arguments, record_path=RECORD, executed=EXECUTED):
     """Run the notebooks, report what failed, record what passed; return the number of failed cells."""
-    every, record = sorted((ROOT / "book").glob("*.ipynb")), read_record(record_path)
+    every, record = sorted((ROOT / "book").rglob("*.ipynb")), read_record(record_path)
     paths = [Path(a) for a in arguments] or [path for path in every if not has_passed(path, record)]
     if not paths:
         print("every notebook has passed with the code that it has")

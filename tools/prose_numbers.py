@@ -132,7 +132,7 @@ def without_origin(path, root=ROOT):
 
 
 def main(paths):
-    for path in paths or sorted((ROOT / "book").glob("*.ipynb")):
+    for path in paths or sorted((ROOT / "book").rglob("*.ipynb")):
         found = without_origin(path)
         print(f"{path}: {len(found)} without an origin", *found, sep="\n  ")
 

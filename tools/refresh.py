@@ -176,7 +176,7 @@ def _report(path):
 
 def main(arguments):
     paths = [Path(argument) for argument in arguments or ["book"]]
-    notebooks = sorted(nb for path in paths for nb in (path.glob("*.ipynb") if path.is_dir() else [path]))
+    notebooks = sorted(nb for path in paths for nb in (path.rglob("*.ipynb") if path.is_dir() else [path]))
     missing = [str(notebook) for notebook in notebooks if not notebook.is_file()]
     if missing:
         sys.exit(f"no such notebook: {', '.join(missing)}")

@@ -49,7 +49,7 @@ def main(root=ROOT):
     old = re.search(r"git\+https://github\.com/([\w.-]+/[\w.-]+)", front)[1]
     new = address(root).removeprefix("https://github.com/")
     changed = []
-    for pattern in ["_config.yml", "*.md", "CITATION.cff", "book/*.md", "book/*.ipynb"]:
+    for pattern in ["_config.yml", "*.md", "CITATION.cff", "book/**/*.md", "book/**/*.ipynb"]:
         for path in sorted(root.glob(pattern)):
             text = path.read_text(encoding="utf-8")
             if replace(text, old, new) != text:

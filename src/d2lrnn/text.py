@@ -234,6 +234,65 @@ def keep_letters(text):
     return re.sub("[^a-z]+", " ", text.lower()).strip()
 
 
+def learn_merges(words, number):
+    """Learn the merges of byte-pair encoding (Sennrich et al., 2016).
+
+    Each merge joins the pair of neighbouring symbols that is most frequent in the text (of equally frequent pairs the
+    last in alphabetical order), in every word. At the start each character is a symbol. Nothing is merged across words.
+
+    Args:
+        words: dict from the words of the text to their counts.
+        number: how many merges.
+
+    Returns:
+        list of pairs of str, in the order of the merges; shorter than number if every word has become one symbol.
+    """
+    spelled, pairs, merges = {word: list(word) for word in words}, Counter(), []
+    for word in words:
+        for pair in _neighbours(word):
+            pairs[pair] += words[word]
+    while len(merges) < number and pairs:
+        merge = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append(merge)
+        for word, symbols in spelled.items():
+            if merge[0] not in symbols or merge not in _neighbours(symbols):
+                continue
+            spelled[word] = apply_merges(symbols, [merge])
+            for pair in _neighbours(symbols):
+                pairs[pair] -= words[word]
+            for pair in _neighbours(spelled[word]):
+                pairs[pair] += words[word]
+        pairs = +pairs  # without those that are gone
+    return merges
+
+
+def _neighbours(symbols):
+    return list(zip(symbols, symbols[1:], strict=False))
+
+
+def apply_merges(word, merges):
+    """Cut a word into pieces by the merges of byte-pair encoding, one after the other, each from left to right.
+
+    Args:
+        word: a str, or a list of the symbols that earlier merges have left.
+        merges: list of pairs of str, from `learn_merges`.
+
+    Returns:
+        list of str, which joined are the word.
+    """
+    symbols = list(word)
+    for pair in merges:
+        if pair[0] in symbols:
+            result = []
+            for symbol in symbols:
+                if result and (result[-1], symbol) == pair:
+                    result[-1] += symbol
+                else:
+                    result.append(symbol)
+            symbols = result
+    return symbols
+
+
 class Vocab:
     """A table between tokens and ids.
 

@@ -22,13 +22,13 @@ pytestmark = pytest.mark.site
 def saved_explorables():
     """The page and the saved numbers of every explorable, by its name."""
     found = {}
-    for path in sorted(ROOT.glob("book/*.ipynb")):
+    for path in sorted(ROOT.glob("book/**/*.ipynb")):
         widgets = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("widgets", {})
         for saved in widgets.get("application/vnd.jupyter.widget-state+json", {"state": {}})["state"].values():
             if "_esm" in saved["state"]:
                 data = saved["state"]["data"]
                 assert data["name"] not in found, f"two explorables are called {data['name']!r}"
-                found[data["name"]] = f"book/{path.stem}", data
+                found[data["name"]] = str(path.relative_to(ROOT).with_suffix("")), data
     return found
 
 

@@ -9,9 +9,12 @@ from conftest import HTML, ROOT
 
 pytestmark = pytest.mark.site
 
-NOTEBOOKS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("book/*.ipynb")}
-PAGES = sorted(f"book/{path.stem}" for path in (ROOT / "book").iterdir() if path.suffix in (".ipynb", ".md"))
-LIVE = sorted(f"book/{name}" for name, notebook in NOTEBOOKS.items() if '"_esm"' in json.dumps(notebook["metadata"]))
+NOTEBOOKS = {
+    str(path.relative_to(ROOT).with_suffix("")): json.loads(path.read_text(encoding="utf-8"))
+    for path in ROOT.glob("book/**/*.ipynb")
+}
+PAGES = sorted([*NOTEBOOKS, *(str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.glob("book/**/*.md"))])
+LIVE = sorted(name for name, notebook in NOTEBOOKS.items() if '"_esm"' in json.dumps(notebook["metadata"]))
 VIEWS = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")]
 every_page = pytest.mark.parametrize("name", PAGES + ["genindex", "search"])
 every_address = pytest.mark.parametrize("where", ["file", "server"])
@@ -21,7 +24,7 @@ def markdown(name):
     path = ROOT / f"{name}.md"
     if path.is_file():
         return path.read_text(encoding="utf-8")
-    cells = NOTEBOOKS.get(name.removeprefix("book/"), {"cells": []})["cells"]
+    cells = NOTEBOOKS.get(name, {"cells": []})["cells"]
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
@@ -122,7 +125,7 @@ def test_explorables_answer_in_50_ms(name, addresses, visit):
 
 @pytest.mark.parametrize("name", LIVE)
 def test_every_saved_widget_is_shown(name, addresses, visit):
-    outputs = [out for cell in NOTEBOOKS[name[5:]]["cells"] for out in cell.get("outputs", [])]
+    outputs = [out for cell in NOTEBOOKS[name]["cells"] for out in cell.get("outputs", [])]
     views = [out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})]
     with visit(f"{addresses['file']}/{name}.html") as page:
         page.locator("figure.explorable").first.wait_for()
@@ -146,7 +149,7 @@ def test_the_address_alone_leads_to_the_front_page(addresses, browser):
 
 
 def test_links_lead_somewhere():
-    for page in HTML.glob("book/*.html"):
+    for page in HTML.glob("book/**/*.html"):
         for target, anchor in re.findall(r'href="([^"#:?]*)(?:#([^"]*))?"', page.read_text(encoding="utf-8")):
             file = (page.parent / target).resolve() if target else page
             assert file.exists(), f"{page.name} links to {target}"
