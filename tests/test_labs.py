@@ -1,13 +1,12 @@
 import math
-from functools import partial
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 import torch
 
-from d2lrnn import gradients, labs, tasks, training
-from d2lrnn.cells import init_rnn_params, rnn
+from d2lrnn import labs, training
+from d2lrnn.cells import init_rnn_params
 from d2lrnn.language_model import ScratchLanguageModel
 
 HISTORY = pd.DataFrame({"epoch": [1, 2], "train_perplexity": [9.0, 8.0], "held_out_perplexity": [10.0, 9.5]})
@@ -82,54 +81,3 @@ def test_a_training_that_diverges_is_reported():
 @pytest.mark.parametrize("description", ["hidden", "lr", "clip", "epochs"])
 def test_every_setting_has_a_slider(description):
     assert named(make_lab(), description)
-
-
-# The copy task
-
-COPY_HISTORY = pd.DataFrame({"update": [20, 40], "accuracy": [0.3, 0.9]})
-
-
-def copy_model(radius, activation):
-    phi, _ = gradients.ACTIVATIONS[activation]
-    params = init_rnn_params(4, 4, 4, 0.1, torch.Generator().manual_seed(0))
-    params["W_hh"] = radius * torch.eye(4)
-    return ScratchLanguageModel(4, params, partial(rnn, activation=phi))
-
-
-def make_copy_lab(make=copy_model):
-    return labs.copy_task_lab("07_copy", make, COPY_HISTORY, 5)
-
-
-def test_the_copy_picture_is_the_same_for_the_same_numbers_and_names_its_lines():
-    svg = labs.accuracy_svg(COPY_HISTORY)
-    assert svg == labs.accuracy_svg(COPY_HISTORY) != labs.accuracy_svg(COPY_HISTORY / 2)
-    assert all(f">{label}<" in svg for label in ("chance", "RNN"))
-
-
-def test_the_copy_lab_trains_with_its_settings(capsys):
-    made = []
-
-    def make(*settings):
-        made.append(settings)
-        return copy_model(*settings)
-
-    lab = make_copy_lab(make)
-    assert repr(lab) == "Lab('07_copy')"
-    for description, value in {"radius": 0.5, "activation": "relu", "clip": 0.1, "lag": 2}.items():
-        named(lab, description).value = value
-    named(lab, "Train").click()
-    history = tasks.train(copy_model(0.5, "relu"), 2, 300, clip=0.1, every=20)
-    message, picture = texts(lab)
-    assert made == [(0.5, "relu")]
-    assert message.startswith(f"Update 300 of 300: accuracy {history.accuracy.iloc[-1]:.2f}")
-    assert picture == labs.accuracy_svg(history)
-    assert not named(lab, "Train").disabled
-    assert capsys.readouterr().out == ""
-
-
-def test_the_copy_lab_says_when_training_diverges():
-    lab = make_copy_lab(lambda radius, activation: copy_model(math.inf, activation))
-    named(lab, "clip").value = "none"
-    named(lab, "Train").click()
-    assert texts(lab)[0].startswith("Stopped: training diverged in epoch 1 at step 1")
-    assert not named(lab, "Train").disabled

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from d2lrnn import gradients, plotting, tasks, training
+from d2lrnn import plotting, training
 
 
 class Lab(widgets.VBox):
@@ -104,57 +104,6 @@ def curves_svg(history, baselines):
             color = plotting.COLORS[label]
             ax.plot(history.epoch, history[column], "o-", markersize=3, color=color, label=label.replace("_", "-"))
         ax.set(yscale="log", xlabel="epoch", ylabel="perplexity")
-        return svg(ax)
-
-
-def copy_task_lab(name, make_model, history, lag):
-    """Train a recurrent network on the copy task with settings from sliders; its accuracy grows update by update.
-
-    Args:
-        name: identifies the lab in the notebook's text output.
-        make_model: function (radius, activation) → model for `tasks.train`; radius is the spectral radius of W_hh at
-            first, activation a name of `gradients.ACTIVATIONS`. A new model with the same seed each time.
-        history: a DataFrame of `tasks.train`, shown at first.
-        lag: its lag.
-
-    Returns:
-        Lab.
-    """
-    radius = widgets.SelectionSlider(options=[0.5, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2], value=1, description="radius")
-    activation = widgets.Dropdown(options=list(gradients.ACTIVATIONS), value="tanh", description="activation")
-    clip = widgets.SelectionSlider(options=[0.01, 0.1, 1, 10, "none"], value=1, description="clip")
-    lags = widgets.SelectionSlider(options=sorted({2, 5, 10, 15, 20, 30, 40, lag}), value=lag, description="lag")
-
-    def pictures():
-        rows, model = [], make_model(radius.value, activation.value)
-        threshold = None if clip.value == "none" else clip.value
-        for row in tasks.train_by_rows(model, lags.value, 300, clip=threshold, every=20):
-            rows.append(row)
-            yield (
-                accuracy_svg(pd.DataFrame(rows)),
-                f"Update {row['update']} of 300: accuracy {row['accuracy']:.2f}, largest gradient norm of the last "
-                f"updates {row['grad_norm']:.3g}",
-            )
-
-    return lab_of(name, [[radius, activation], [clip, lags]], accuracy_svg(history), pictures)
-
-
-def accuracy_svg(history):
-    """Draw the accuracy on the copy task over the updates, beside chance.
-
-    Args:
-        history: a DataFrame with columns update and accuracy, of a task with four symbols.
-
-    Returns:
-        str, an SVG picture: the same for the same numbers.
-    """
-    with plt.rc_context({"svg.hashsalt": "d2lrnn", "svg.fonttype": "none"}):
-        ax = Figure(figsize=(6.4, 3.2), layout="constrained").subplots()
-        ends = [0, history["update"].iloc[-1]]
-        ax.plot(ends, [0.25, 0.25], "--", linewidth=1, color=plotting.COLORS["uniform"], label="chance")
-        color = plotting.COLORS["rnn"]
-        ax.plot(history["update"], history.accuracy, "o-", markersize=3, color=color, label="RNN")
-        ax.set(xlabel="update", ylabel="accuracy", ylim=(0, 1.05))
         return svg(ax)
 
 

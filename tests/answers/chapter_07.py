@@ -12,23 +12,41 @@ def pre_activation(x_t, h, params, bias=True):
     return (x_t @ params["W_xh"] + h @ params["W_hh"] + bias * params["b_h"])[0]
 
 
-def sigmoid_slope(z):
-    return torch.sigmoid(z) * (1 - torch.sigmoid(z))
+def tanh_slope(z):
+    return 1 - torch.tanh(z) ** 2
 
 
-def jacobian_with(slope, combine=lambda slope, W: slope[:, None] * W.T, bias=True):
-    def answer(x_t, h, params):
-        return combine(slope(pre_activation(x_t, h, params, bias)), params["W_hh"])
+def leaky(slope, combine=lambda slope, W: slope[:, None] * W.T, bias=True, keep=True, take=True):
+    def answer(x_t, h, params, alpha):
+        through = combine(slope(pre_activation(x_t, h, params, bias)), params["W_hh"])
+        identity = torch.eye(h.shape[1], dtype=h.dtype)
+        return keep * (1 - alpha) * identity + (alpha if take else 1) * through
 
     return answer
 
 
-def jacobian_at_the_old_state(x_t, h, params):
-    return sigmoid_slope(h[0])[:, None] * params["W_hh"].T
+def leaky_step(x_t, h, params, alpha):
+    return (1 - alpha) * h[0] + alpha * torch.tanh(pre_activation(x_t, h, params))
 
 
-def by_autograd(x_t, h, params):
-    return torch.autograd.functional.jacobian(lambda h: torch.sigmoid(pre_activation(x_t, h, params)), h)[:, 0]
+def leaky_with_slope_of(state):
+    def answer(x_t, h, params, alpha):
+        s = state(x_t, h, params, alpha)
+        return (1 - alpha) * torch.eye(h.shape[1], dtype=h.dtype) + alpha * s[:, None] * params["W_hh"].T
+
+    return answer
+
+
+def leak_exchanged(x_t, h, params, alpha):
+    return leaky(tanh_slope)(x_t, h, params, 1 - alpha)
+
+
+def leak_everywhere(x_t, h, params, alpha):
+    return 1 - alpha + alpha * tanh_slope(pre_activation(x_t, h, params))[:, None] * params["W_hh"].T
+
+
+def by_autograd(x_t, h, params, alpha):
+    return torch.autograd.functional.jacobian(lambda h: leaky_step(x_t, h, params, alpha), h)[:, 0]
 
 
 def first_lag_below(c, s):
@@ -39,88 +57,82 @@ def must_vanish(W, activation):
     return (0.25 if activation == "sigmoid" else 1) * torch.linalg.matrix_norm(W, 2) < 1
 
 
-def clipped_parts(n, m, theta):
-    factor = min(1.0, theta / math.hypot(n, m))
-    return factor * n, factor * m
+def forget_bias(k, s):
+    gate = s ** (1 / k)
+    return math.log(gate / (1 - gate))
 
 
-def clipped_by(norm):
-    def answer(n, m, theta):
-        factor = min(1.0, theta / norm(n, m))
-        return factor * n, factor * m
-
-    return answer
-
-
-def always_scaled(n, m, theta):
-    return theta / math.hypot(n, m) * n, theta / math.hypot(n, m) * m
-
-
-REMEDIES = {
-    "clipping": "exploding",
-    "truncation": "exploding",
-    "orthogonal initialisation": "both",
-    "open forget gates": "vanishing",
-    "loss scale": "neither",
+FATES = {
+    "linear, R": "stays",
+    "tanh, 0.9 R": "vanishes",
+    "sigmoid, 3 R": "vanishes",
+    "ReLU, R": "vanishes",
+    "ReLU, 1.2 I": "grows",
 }
 
+SMALL_WEIGHTS = [[0.9, 1, 1], [0, 0.9, 1], [0, 0, 0.9]]
+
 RIGHT = {
-    "jacobian": jacobian_with(sigmoid_slope),
-    "growing": [[0.9, 4.5], [0, 0.9]],
-    "remedies": REMEDIES,
+    "fates": FATES,
+    "jacobian": leaky(tanh_slope),
+    "growing": SMALL_WEIGHTS,
     "lag": first_lag_below,
     "guarantee": must_vanish,
-    "clipping": clipped_parts,
+    "bias": forget_bias,
 }
 
 ALSO_RIGHT = [
-    ("clipping", lambda n, m, theta: np.array(clipped_parts(n, m, theta))),
-    ("clipping", lambda n, m, theta: np.array([n, m]) * np.minimum(1, theta / np.linalg.norm([n, m]))),
-    ("growing", np.array([[0.9, 4.5], [0, 0.9]])),
+    ("growing", np.array(SMALL_WEIGHTS)),
+    ("growing", torch.tensor(SMALL_WEIGHTS).T),
+    ("growing", [[0.9, -1, 0], [0, 0.9, -1], [0, 0, 0.9]]),
     ("jacobian", lambda *given: list(by_autograd(*given))),
-    ("guarantee", lambda W, activation: np.bool_(must_vanish(W, activation))),
     ("jacobian", by_autograd),
-    ("growing", torch.tensor([[0.9, 0.0], [63.0, -0.9]])),
+    ("guarantee", lambda W, activation: np.bool_(must_vanish(W, activation))),
     ("lag", lambda c, s: torch.tensor(first_lag_below(c, s))),
-    ("clipping", lambda n, m, theta: torch.tensor(clipped_parts(n, m, theta))),
+    ("bias", lambda k, s: torch.logit(torch.tensor(s, dtype=torch.float64) ** (1 / k))),
+    ("bias", lambda k, s: -math.log(s ** (-1 / k) - 1)),
 ]
 
 WRONG = [
-    ("clipping", lambda n, m, theta: "3, 4", "numbers are asked for, not str"),
+    ("bias", lambda k, s: "3", "not str"),
     ("growing", [[float("nan"), 1], [0, 0.9]], "finite"),
     ("lag", lambda c, s: math.nan, "a lag is a whole number"),
-    ("jacobian", lambda x_t, h, params: 0.25, "some entries differ"),
-    ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: (slope[:, None] * W.T).T), "this is the transpose"),
-    ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: slope * W.T), "wrong side"),
-    ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: slope[:, None] * W), "W_hh is not transposed"),
-    ("jacobian", jacobian_with(torch.sigmoid), "φ stands where"),
-    ("jacobian", jacobian_with(lambda z: sigmoid_slope(torch.sigmoid(z))), "taken at h_t;"),
-    ("jacobian", jacobian_at_the_old_state, "taken at h_(t−1)"),
-    ("jacobian", jacobian_with(lambda z: z * (1 - z)), "is not σ′(z)"),
-    ("jacobian", jacobian_with(lambda z: 1 - z.tanh() ** 2), "derivative of tanh"),
-    ("jacobian", jacobian_with(lambda z: 1 - z.sigmoid() ** 2), "another activation function"),
-    ("jacobian", jacobian_with(torch.ones_like), "the linear network"),
-    ("jacobian", jacobian_with(sigmoid_slope, bias=False), "b_h is missing"),
-    ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: slope[None]), "that is a vector"),
-    ("jacobian", jacobian_with(sigmoid_slope, lambda slope, W: 2 * slope[:, None] * W.T), "some entries differ"),
+    ("jacobian", lambda x_t, h, params, alpha: 0.25, "some entries differ"),
+    ("jacobian", lambda *given: leaky(tanh_slope)(*given).T, "this is the transpose"),
+    ("jacobian", leaky(tanh_slope, lambda slope, W: slope * W.T), "wrong side"),
+    ("jacobian", leaky(tanh_slope, lambda slope, W: slope[:, None] * W), "W_hh is not transposed"),
+    ("jacobian", leaky(torch.tanh), "φ stands where"),
+    ("jacobian", leaky_with_slope_of(lambda *given: tanh_slope(leaky_step(*given))), "taken at h_t;"),
+    ("jacobian", leaky(lambda z: tanh_slope(torch.tanh(z))), "taken at tanh(z_t)"),
+    ("jacobian", leaky_with_slope_of(lambda *given: 1 - leaky_step(*given) ** 2), "only without the leak"),
+    ("jacobian", leaky_with_slope_of(lambda x_t, h, params, alpha: tanh_slope(h[0])), "taken at h_(t−1)"),
+    ("jacobian", leaky(lambda z: torch.sigmoid(z) * (1 - torch.sigmoid(z))), "logistic function"),
+    ("jacobian", leaky(torch.ones_like), "slope of the activation is missing"),
+    ("jacobian", leaky(tanh_slope, bias=False), "b_h is missing"),
+    ("jacobian", leaky(tanh_slope, keep=False), "the part that is kept is missing"),
+    ("jacobian", leaky(tanh_slope, take=False), "α is missing"),
+    ("jacobian", leak_exchanged, "changed places"),
+    ("jacobian", leak_everywhere, "to itself only"),
+    ("jacobian", lambda *given: leaky(tanh_slope)(*given)[0], "that is a vector"),
+    ("jacobian", leaky(tanh_slope, lambda slope, W: 2 * slope[:, None] * W.T), "some entries differ"),
     ("growing", [[0.9, 4.5]], "square"),
-    ("growing", recurrent_matrix("non_normal", 6, 0.9, torch.Generator().manual_seed(1)), "not the smallest"),
+    ("growing", [[0.9, 1, 1, 0], [0, 0.9, 1, 0], [0, 0, 0.9, 0], [0, 0, 0, 0]], "not the smallest"),
+    ("growing", [[0.9, 4.5], [0, 0.9]], "none may be above 1"),
+    ("growing", [[0.9, 1], [0, 0.9]], "one more unit"),
     ("growing", [[1.1, 0], [0, 0.5]], "never vanish"),
-    ("growing", [[0.5, 40], [0, 0.5]], "not 0.9"),
+    ("growing", [[0.5, 1], [0, 0.5]], "not 0.9"),
     ("growing", 0.9 * torch.eye(3), "is normal"),
     ("growing", recurrent_matrix("orthogonal", 4, 0.9, torch.Generator().manual_seed(0)), "is normal"),
     ("growing", [[0.9, 0.5], [0, 0.9]], "but only to"),
     ("growing", [[0.9, 0.01], [0, 0.5]], "no power of it"),
-    ("remedies", ["exploding"] * 5, "asks for a dict"),
-    ("remedies", {"clipping": "exploding"}, "the keys must be"),
-    ("remedies", REMEDIES | {"clipping": "vanishing"}, "clipping: look at"),
-    ("remedies", REMEDIES | {"clipping": "both"}, "clipping: look at"),
-    ("remedies", REMEDIES | {"truncation": "vanishing"}, "truncation: over how many steps"),
-    ("remedies", REMEDIES | {"truncation": "neither"}, "truncation: over how many steps"),
-    ("remedies", REMEDIES | {"orthogonal initialisation": "vanishing"}, "what (7.6) says"),
-    ("remedies", REMEDIES | {"open forget gates": "both"}, "compare the two LSTM rows"),
-    ("remedies", REMEDIES | {"loss scale": "vanishing"}, "far and near parts"),
-    ("remedies", REMEDIES | {"loss scale": "yes"}, "the answers are"),
+    ("fates", ["grows"] * 5, "asks for a dict"),
+    ("fates", {"linear, R": "stays"}, "the keys must be"),
+    ("fates", FATES | {"linear, R": "grows"}, "changes no length"),
+    ("fates", FATES | {"tanh, 0.9 R": "stays"}, "σ_max = 0.9"),
+    ("fates", FATES | {"sigmoid, 3 R": "grows"}, "γ for the sigmoid"),
+    ("fates", FATES | {"ReLU, R": "stays"}, "how many of the units"),
+    ("fates", FATES | {"ReLU, 1.2 I": "vanishes"}, "no unit feeds another"),
+    ("fates", FATES | {"ReLU, R": "yes"}, "the answers are"),
     ("lag", lambda c, s: math.log(s) / math.log(c), "whole number"),
     ("lag", lambda c, s: math.floor(math.log(s) / math.log(c)), "one step early"),
     ("lag", lambda c, s: math.ceil(math.log(s) / math.log(c)), "one step early"),
@@ -154,11 +166,10 @@ WRONG = [
         "at σ_max = 1 exactly",
     ),
     ("guarantee", lambda W, activation: False, "must vanish"),
-    ("clipping", lambda n, m, theta: theta, "return two numbers"),
-    ("clipping", lambda n, m, theta: clipped_parts(n, m, theta)[::-1], "wrong order"),
-    ("clipping", lambda n, m, theta: (min(n, theta), min(m, theta)), "each part by itself"),
-    ("clipping", clipped_by(lambda n, m: n + m), "not the sum of their norms"),
-    ("clipping", clipped_by(lambda n, m: n * n + m * m), "the root is missing"),
-    ("clipping", always_scaled, "never lengthens"),
-    ("clipping", lambda n, m, theta: (n, m), "the norm of the sum"),
+    ("bias", lambda k, s: s ** (1 / k), "that is the gate"),
+    ("bias", lambda k, s: -forget_bias(k, s), "the sign is wrong"),
+    ("bias", lambda k, s: math.log(s) / k, "not its bias"),
+    ("bias", lambda k, s: math.log(s / (1 - s)), "one step only"),
+    ("bias", lambda k, s: math.log(s / k / (1 - s / k)), "the gates multiply"),
+    ("bias", lambda k, s: 3.0, "leaves a share of"),
 ]

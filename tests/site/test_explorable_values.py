@@ -260,6 +260,12 @@ def window_as_warm_up(w, moment):
     return [forecast, {"mean": (ahead, mean_errors), "linear": (ahead, linear_errors)}]
 
 
+def one_factor(factor):
+    """Chapter 7: the powers of one number."""
+    lags = range(0, 41, 2)
+    return [{"gradient": (lags, [factor**k for k in lags]), "20 steps": ([20], [factor**20])}]
+
+
 def radius(radius, activation, lag):
     """Chapter 7: the gradient's norm over the lags for a Gaussian recurrent matrix."""
     W = dynamics.recurrent_matrix("gaussian", 24, radius, torch.Generator().manual_seed(0))
@@ -372,6 +378,7 @@ FUNCTIONS = {
     "02_cut": cut,
     "ngram_order_and_smoothing": ngram_order_and_smoothing,
     "window_as_warm_up": window_as_warm_up,
+    "one_factor": one_factor,
     "radius": radius,
     "cliff": cliff,
     "depth": depth,

@@ -10,7 +10,7 @@ from d2lrnn.exercises import NotAnswered, as_tensor, call, checker, close, numbe
 
 @checker(
     "07.jacobian",
-    praise="Row by row the slope of a unit times the weights into it; no slope is above 1/4.",
+    praise="A part of the gradient passes straight through, as in a highway layer with a constant gate.",
 )
 def jacobian(answer):
     generator = torch.Generator().manual_seed(7)
@@ -18,38 +18,59 @@ def jacobian(answer):
         torch.randn(*shape, generator=generator, dtype=torch.float64)
         for shape in ((1, 3), (1, 4), (3, 4), (4, 4), (4,))
     )
-    J = as_tensor(
-        call(answer, x_t.clone(), h.clone(), {"W_xh": W_xh.clone(), "W_hh": W_hh.clone(), "b_h": b_h.clone()})
-    )
     z = (x_t @ W_xh + h @ W_hh + b_h)[0]
-    s = torch.sigmoid(z)
-    if J.shape in ((4,), (1, 4)):
-        return "that is a vector; each of the h outputs has a derivative with respect to each of the h inputs."
+    for alpha in (0.3, 1.0):
+        params = {"W_xh": W_xh.clone(), "W_hh": W_hh.clone(), "b_h": b_h.clone()}
+        J = as_tensor(call(answer, x_t.clone(), h.clone(), params, alpha))
+        if J.shape in ((4,), (1, 4)):
+            return "that is a vector; each of the h outputs has a derivative with respect to each of the h inputs."
+        hint = jacobian_hint(J, z, h, W_hh, b_h, alpha)
+        if hint:
+            return hint
+
+
+def jacobian_hint(J, z, h, W_hh, b_h, alpha):
+    identity = torch.eye(4, dtype=torch.float64)
+    s = 1 - torch.tanh(z) ** 2
+
+    def leaky(through, keep=1 - alpha, take=alpha):
+        return keep * identity + take * through
 
     def from_slope(slope):
-        return slope[:, None] * W_hh.T
+        return leaky(slope[:, None] * W_hh.T)
 
-    twice = torch.sigmoid(s)
+    right = from_slope(s)
+    if close(J, right):
+        return None
     slips = {
-        "this is the transpose: row i belongs to the output h_t,i.": from_slope(s * (1 - s)).T,
-        "each slope is multiplied into the wrong side, to the unit the weight comes from.": (s * (1 - s)) * W_hh.T,
-        "W_hh is not transposed: which weights lead into unit i?": (s * (1 - s))[:, None] * W_hh,
-        "φ stands where its derivative belongs.": from_slope(s),
-        "σ′ is taken at h_t; it belongs to the pre-activation.": from_slope(twice * (1 - twice)),
-        "σ′ is taken at h_(t−1); it belongs to the pre-activation.": from_slope(
-            torch.sigmoid(h[0]) * (1 - torch.sigmoid(h[0]))
+        "this is the transpose: row i belongs to the output h_t,i.": right.T,
+        "each slope is multiplied into the wrong side, to the unit the weight comes from.": leaky(s * W_hh.T),
+        "W_hh is not transposed: which weights lead into unit i?": leaky(s[:, None] * W_hh),
+        "φ stands where its derivative belongs.": from_slope(torch.tanh(z)),
+        "tanh′ is taken at h_t; it belongs to the pre-activation.": from_slope(
+            1 - torch.tanh((1 - alpha) * h[0] + alpha * torch.tanh(z)) ** 2
         ),
-        "z(1 − z) is not σ′(z): which quantity must stand there?": from_slope(z * (1 - z)),
-        "this is the derivative of tanh at z.": from_slope(1 - torch.tanh(z) ** 2),
-        "1 − h_t² is the derivative of another activation function.": from_slope(1 - s**2),
-        "the activation is missing: this is the linear network.": W_hh.T,
-        "b_h is missing in the pre-activation.": from_slope(torch.sigmoid(z - b_h) * (1 - torch.sigmoid(z - b_h))),
+        "tanh′ is taken at tanh(z_t); it belongs to the pre-activation.": from_slope(
+            1 - torch.tanh(torch.tanh(z)) ** 2
+        ),
+        "1 − h_t² is tanh′(z_t) only without the leak: here h_t is not tanh(z_t).": from_slope(
+            1 - ((1 - alpha) * h[0] + alpha * torch.tanh(z)) ** 2
+        ),
+        "tanh′ is taken at h_(t−1); it belongs to the pre-activation.": from_slope(1 - torch.tanh(h[0]) ** 2),
+        "this is the derivative of the logistic function at z.": from_slope(torch.sigmoid(z) * (1 - torch.sigmoid(z))),
+        "the slope of the activation is missing.": leaky(W_hh.T),
+        "b_h is missing in the pre-activation.": from_slope(1 - torch.tanh(z - b_h) ** 2),
+        "the part that is kept is missing: h_(t−1) also enters h_t directly.": leaky(s[:, None] * W_hh.T, keep=0),
+        "α is missing: only this share of tanh enters h_t.": leaky(s[:, None] * W_hh.T, take=1),
+        "α and 1 − α have changed places.": leaky(s[:, None] * W_hh.T, keep=alpha, take=1 - alpha),
+        "the kept part goes from each unit to itself only: (1 − α) times the identity, not to every entry.": (
+            1 - alpha + alpha * s[:, None] * W_hh.T
+        ),
     }
     for hint, wrong in slips.items():
         if close(J, wrong):
             return hint
-    if not close(J, from_slope(s * (1 - s))):
-        return "some entries differ. Write down ∂h_t,i/∂z_t,i and ∂z_t,i/∂h_(t−1),j for one i and one j."
+    return "some entries differ. Write down ∂h_t,i/∂h_(t−1),j for one i and one j, once directly and once through z_t."
 
 
 @checker(
@@ -68,11 +89,13 @@ def growing(answer):
     # Eigenvalues of a large defective matrix are computed to a few digits only.
     if abs(radius - 0.9) > 1e-3:
         return f"its spectral radius is {radius:.3g}, not 0.9."
+    if W.abs().max() > 1 + 1e-6:
+        return f"one entry is {W.abs().max().item():.3g} in size; none may be above 1."
     powers, power = [], torch.eye(len(W), dtype=torch.float64)
     for _ in range(500):
         power = power @ W
         powers.append(torch.linalg.matrix_norm(power, 2).item())
-    if max(powers) >= 10 and len(W) > 2:
+    if max(powers) >= 10 and len(W) > 3:
         return f"it grows tenfold, but it is not the smallest: {len(W)} units are more than needed."
     if max(powers) >= 10:
         return None
@@ -80,32 +103,29 @@ def growing(answer):
         return "this matrix is normal, so its largest singular value equals its radius: every step must shrink."
     if max(powers) <= 1:
         return "no power of it has a norm above 1; what must the largest singular value be?"
-    return f"it does grow first, but only to {max(powers):.3g}; ten is asked for."
+    return f"it does grow first, but only to {max(powers):.3g}; ten is asked for. What if its path had one more unit?"
 
 
-REMEDIES = {
-    "clipping": ("exploding", "look at what a factor of at most 1 does to a gradient that is small already."),
-    "truncation": ("exploding", "over how many steps can the gradient grow then, and what reaches the first symbol?"),
-    "orthogonal initialisation": ("both", "look at its row at lag 20, and at what (7.6) says for σ_max = 1 and tanh."),
-    "open forget gates": ("vanishing", "compare the two LSTM rows. Which problem does their table measure?"),
-    "loss scale": ("neither", "what happens to the ratio of far and near parts, and to the length of a step?"),
+FATES = {
+    "linear, R": ("stays", "a rotation changes no length."),
+    "tanh, 0.9 R": ("vanishes", "what does (7.6) say for γ = 1 and σ_max = 0.9?"),
+    "sigmoid, 3 R": ("vanishes", "what is γ for the sigmoid, and what is γ σ_max?"),
+    "ReLU, R": ("vanishes", "how many of the units are above 0, and what does a rotation do with what is left?"),
+    "ReLU, 1.2 I": ("grows", "no unit feeds another one. Which factor has a unit that stays above 0?"),
 }
 
 
-@checker(
-    "07.remedies",
-    praise="Vanishing asks for another path; exploding only for a limit.",
-)
-def remedies(answer):
+@checker("07.fates", praise="Weights and slopes together decide; the radius alone does not.")
+def fates(answer):
     if not isinstance(answer, dict):
-        return "this exercise asks for a dict from the measures to the four answers."
-    if set(answer) != set(REMEDIES):
-        return f"the keys must be {', '.join(REMEDIES)}."
+        return "this exercise asks for a dict from the five networks to what becomes of the gradient."
+    if set(answer) != set(FATES):
+        return f"the keys must be {'; '.join(FATES)}."
     if any(value is None or value is Ellipsis for value in answer.values()):
         raise NotAnswered
-    for name, (right, hint) in REMEDIES.items():
-        if answer[name] not in ("vanishing", "exploding", "both", "neither"):
-            return f"{name}: the answers are 'vanishing', 'exploding', 'both' and 'neither'."
+    for name, (right, hint) in FATES.items():
+        if answer[name] not in ("vanishes", "stays", "grows"):
+            return f"{name}: the answers are 'vanishes', 'stays' and 'grows'."
         if answer[name] != right:
             return f"{name}: {hint}"
 
@@ -169,25 +189,22 @@ def guarantee(answer):
             return hint
 
 
-@checker("07.clipping", praise="The ratio is untouched: clipping cannot bring the far part back.")
-def clipping(answer):
-    for n, m, theta in ((3.0, 4.0, 1.0), (12.0, 5.0, 2.0), (0.3, 0.04, 1.0), (1.0, 1e-6, 0.5), (0.8, 0.8, 1.0)):
-        result = as_tensor(call(answer, n, m, theta)).flatten()
-        if len(result) != 2:
-            return "return two numbers, the norm of the near and of the far part."
-        factor = min(1.0, theta / math.hypot(n, m))
-        if close(result, (factor * n, factor * m)):
+@checker("07.bias", praise="The bias grows only with the logarithm of the lag.")
+def bias(answer):
+    for k, s in ((20, 0.5), (1, 0.9), (100, 0.1), (1000, 0.9), (3, 0.01)):
+        b = number(call(answer, k, s))
+        gate = s ** (1 / k)
+        expected = math.log(gate / (1 - gate))
+        if abs(b - expected) < 1e-6 * max(1, abs(expected)):
             continue
-        if close(result, (factor * m, factor * n)):
-            return "the two numbers are in the wrong order: near first."
-        if close(result, (min(n, theta), min(m, theta))):
-            return "you clipped each part by itself; there is one norm, that of the sum."
-        by_sum = min(1.0, theta / (n + m))
-        if close(result, (by_sum * n, by_sum * m)):
-            return "the norm of a sum of orthogonal parts is not the sum of their norms."
-        by_square = min(1.0, theta / (n * n + m * m))
-        if close(result, (by_square * n, by_square * m)):
-            return "n² + m² is the square of the norm: the root is missing."
-        if close(result, (theta / math.hypot(n, m) * n, theta / math.hypot(n, m) * m)):
-            return "you scale a gradient that is short enough already: clipping never lengthens."
-        return f"for norms {n:g} and {m:g} and θ = {theta:g} the result is different. What is the norm of the sum?"
+        if abs(b - gate) < 1e-9:
+            return "that is the gate, σ(b); the bias b is asked for."
+        if abs(b + expected) < 1e-6:
+            return "the sign is wrong: an open gate needs a bias above 0."
+        if abs(b - math.log(gate)) < 1e-9:
+            return "the logarithm of the gate is not its bias: the inverse of σ is log(p / (1 − p))."
+        if abs(b - math.log(s / (1 - s))) < 1e-6:
+            return "this is right for one step only: the gate enters once for each of the k steps."
+        if abs(b - math.log(s / k / (1 - s / k))) < 1e-6:
+            return "the gates multiply, so the k-th root of the share is needed, not its k-th part."
+        return f"for k = {k} and s = {s:g} your bias leaves a share of {(1 / (1 + math.exp(-b))) ** k:.3g}."
