@@ -194,7 +194,8 @@ def test_links_within_the_book_lead_somewhere(path):
 
 @every_retold
 def test_says_at_the_top_how_long_it_takes_and_what_it_needs(path):
-    assert re.search(r"^\*\d+ minutes · (\d+ figures? to move · )?you need: .+\*$", source(read(path)["cells"][0]), re.M)
+    top = source(read(path)["cells"][0])
+    assert re.search(r"^\*\d+ minutes · (\d+ figures? to move · )?you need: .+\*$", top, re.M)
 
 
 @every_retold

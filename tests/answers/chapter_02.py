@@ -4,7 +4,6 @@ import re
 from collections import Counter
 
 import torch
-import torch.nn.functional as F
 
 from d2lrnn.corpora import load_text
 from d2lrnn.text import UNKNOWN, tokenize
@@ -30,8 +29,33 @@ def vocab_variant(order="count", unknown=True, leak=False, extra=0, share="held_
     return answer
 
 
-def one_hot(ids, vocab_size):
-    return torch.eye(vocab_size)[ids]
+def embedding_gradient(ids, delta, vocab_size):
+    gradient = delta.new_zeros(vocab_size, delta.shape[-1])
+    return gradient.index_add_(0, ids.flatten(), delta.flatten(0, 1))
+
+
+def gradient_by_one_hot(ids, delta, vocab_size):
+    return torch.eye(vocab_size, dtype=delta.dtype)[ids].flatten(0, 1).T @ delta.flatten(0, 1)
+
+
+def gradient_by_autograd(ids, delta, vocab_size):
+    W = torch.zeros(vocab_size, delta.shape[-1], dtype=delta.dtype, requires_grad=True)
+    return torch.autograd.grad(W[ids], W, delta)[0]
+
+
+def gradient_overwritten(ids, delta, vocab_size):
+    gradient = delta.new_zeros(vocab_size, delta.shape[-1])
+    gradient[ids] += delta
+    return gradient
+
+
+def gradient_mean(ids, delta, vocab_size):
+    counts = torch.bincount(ids.flatten(), minlength=vocab_size).clamp(min=1)
+    return embedding_gradient(ids, delta, vocab_size) / counts[:, None]
+
+
+def gradient_of_each_text(ids, delta, vocab_size):
+    return torch.stack([embedding_gradient(i[None], d[None], vocab_size) for i, d in zip(ids, delta, strict=True)])
 
 
 def tokenize_mixed(line):
@@ -74,12 +98,6 @@ def merge_joined_text(words):
     return pair, {tuple(" ".join(w).replace(" ".join(pair), "".join(pair)).split(" ")): n for w, n in words.items()}
 
 
-def one_hot_on_the_first_axis(ids, vocab_size):
-    X = torch.zeros(*ids.shape, vocab_size)
-    X[ids] = 1
-    return X
-
-
 def share_of_rare(tokens, most):
     return sum(n for n in Counter(tokens).values() if n <= most) / len(tokens)
 
@@ -91,7 +109,8 @@ HALF = TRAIN[: len(TRAIN) // 2]
 RIGHT = {
     "half_the_text": (share_of_rare(HALF, 2), "b"),
     "vocab_of_size": vocab_of_size,
-    "one_hot": one_hot,
+    "zero_rows": ([0, 2, 4], [2]),
+    "embedding_gradient": embedding_gradient,
     "tokenize_mixed": tokenize_mixed,
     "costs": costs,
     "merge_step": merge_step,
@@ -105,7 +124,11 @@ ALSO_RIGHT = [
     ("tokenize_mixed", lambda line: (match[0] for match in re.finditer(r"[A-Za-z0-9']+|\S", line))),
     ("costs", lambda *sizes: torch.tensor(costs(*sizes))),
     ("half_the_text", [0.149, " B"]),
-    ("one_hot", lambda ids, V: F.one_hot(ids, V).float()),
+    ("zero_rows", [{4, 2, 0}, {2}]),
+    ("zero_rows", (torch.tensor([0, 2, 4]), 2)),
+    ("embedding_gradient", gradient_by_one_hot),
+    ("embedding_gradient", gradient_by_autograd),
+    ("embedding_gradient", lambda ids, delta, V: embedding_gradient(ids, delta, V).float()),
     ("tokenize_mixed", lambda line: re.findall(r"['0-9A-Za-z]+|[^\s]", line)),
     ("round_trip", ["the sea", "the\n\nsea"]),
     ("round_trip", ("the", "the ")),
@@ -144,16 +167,29 @@ WRONG = [
     ("vocab_of_size", lambda *a: (vocab_of_size(*a)[0], 100 * vocab_of_size(*a)[1]), "not in percent"),
     ("vocab_of_size", lambda *a: vocab_of_size(*a)[::-1], "tokens first"),
     ("vocab_of_size", lambda *a: vocab_of_size(*a)[0], "as a pair"),
-    ("one_hot", lambda ids, V: F.one_hot(ids, V), "torch.int64"),
-    ("one_hot", lambda ids, V: one_hot(ids, V).double(), "torch.float64"),
-    ("one_hot", lambda ids, V: one_hot(ids, V).transpose(1, 2), "must be the last"),
-    ("one_hot", lambda ids, V: one_hot(ids, V).movedim(2, 0), "must be the last"),
-    ("one_hot", lambda ids, V: one_hot(ids, V).flatten(0, 1), "apart"),
-    ("one_hot", lambda ids, V: one_hot(ids, V).sum(1), "bag of words"),
-    ("one_hot", lambda ids, V: torch.zeros(2, 3), "three axes"),
-    ("one_hot", lambda ids, V: one_hot(ids, V).flip(2), "not exactly one 1"),
-    ("one_hot", lambda ids, V: one_hot(ids, V).tolist(), "not a tensor"),
-    ("one_hot", one_hot_on_the_first_axis, "and not the first"),
+    ("zero_rows", ([1, 3, 5], [0, 1]), "that are read"),
+    ("zero_rows", ([0], []), "not the only one"),
+    ("zero_rows", ([2, 4], [2]), "has no entry"),
+    ("zero_rows", ([0, 1], [2]), "falling frequency"),
+    ("zero_rows", ([0, 2, 4], [0, 2]), "lamp and tide"),
+    ("zero_rows", ([0, 2, 4], []), "the second is not"),
+    ("zero_rows", ([0, 2, 4], [3]), "no row 3"),
+    ("zero_rows", ([0, 2, 6], [2]), "no row 6"),
+    ("zero_rows", ([0, 2, 4],), "as a pair"),
+    ("embedding_gradient", lambda ids, delta, V: delta.tolist(), "not a tensor"),
+    ("embedding_gradient", lambda ids, delta, V: embedding_gradient(ids, delta.neg_(), V), "changes delta"),
+    ("embedding_gradient", lambda ids, delta, V: embedding_gradient(ids, delta, V).T, "as in W"),
+    ("embedding_gradient", gradient_of_each_text, "over the texts too"),
+    ("embedding_gradient", lambda ids, delta, V: embedding_gradient(ids, delta, 5), "is not read"),
+    ("embedding_gradient", lambda ids, delta, V: delta + 0, "for each step"),
+    ("embedding_gradient", lambda ids, delta, V: delta.sum(), "that of W"),
+    ("embedding_gradient", gradient_overwritten, "overwrites"),
+    ("embedding_gradient", gradient_mean, "of a token"),
+    ("embedding_gradient", lambda ids, delta, V: gradient_of_each_text(ids, delta, V).mean(0), "mean over the texts"),
+    ("embedding_gradient", lambda ids, delta, V: gradient_of_each_text(ids, delta, V)[0], "first text"),
+    ("embedding_gradient", lambda ids, delta, V: gradient_of_each_text(ids, delta, V)[1], "last text"),
+    ("embedding_gradient", lambda ids, delta, V: -embedding_gradient(ids, delta, V), "minus the gradient"),
+    ("embedding_gradient", lambda ids, delta, V: embedding_gradient(ids, delta, V) + 1, "is not the sum"),
     ("tokenize_mixed", tokenize, "glued"),
     ("tokenize_mixed", lambda line: line.split(), "glued"),
     ("tokenize_mixed", lambda line: list(line), "spaces"),

@@ -6,7 +6,7 @@ from collections import Counter
 import torch
 
 from d2lrnn.corpora import load_text
-from d2lrnn.exercises import call, checker, close, letters, number
+from d2lrnn.exercises import call, checker, close, find_slip, letters, number, whole
 from d2lrnn.text import UNKNOWN, Vocab, tokenize
 
 
@@ -113,31 +113,71 @@ def _share_problem(share, tokens, train, held_out):
 
 
 @checker(
-    "02.one_hot",
-    praise="One indexing or scatter call fills B·T ones into B·T·|V| zeros; everything else in the tensor is waste.",
+    "02.zero_rows",
+    praise="A cut does not only shorten W: it turns a row that nothing trains into one that every rare word trains.",
 )
-def one_hot(answer):
-    ids = torch.tensor([[0, 3, 1], [4, 3, 0]])
-    try:
-        result = call(answer, ids.clone(), 5)
-    except IndexError as error:
-        return f"{error}: the ids index the last axis, that of the vocabulary, and not the first."
+def zero_rows(answer):
+    first, second = (_ids(part) for part in _two(answer))
+    for rows, last in (first, 5), (second, 2):
+        if rows and max(rows) > last:
+            return f"W has no row {max(rows)} there: count the entries, <unk> included, for each min_freq."
+    if first == {1, 3, 5}:
+        return "these are the rows that are read in the minibatch; the others are asked for."
+    if first == {0}:
+        return "row 0 is not the only one: a token of the training text need not be in this minibatch."
+    if first == {2, 4}:
+        return "with min_freq = 1, is there a token in the minibatch that has no entry?"
+    if first != {0, 2, 4}:
+        return "the first list is not right. The entries come by falling frequency, equal ones as they are seen first."
+    if 0 in second:
+        return "the first list is right; with min_freq = 2, which id do lamp and tide get?"
+    if second != {2}:
+        return "the first list is right, the second is not: three entries are left, and two of them are read."
+
+
+def _ids(rows):
+    if isinstance(rows, torch.Tensor):
+        rows = rows.flatten().tolist()
+    if not isinstance(rows, list | tuple | set | range):
+        rows = [rows]
+    return {whole(row) for row in rows}
+
+
+@checker(
+    "02.embedding_gradient",
+    praise="That is what backward does for an embedding: it never writes out the zeros of a one-hot vector.",
+)
+def embedding_gradient(answer):
+    ids = torch.tensor([[1, 3, 1], [4, 1, 4]])
+    delta = torch.arange(1.0, 13.0, dtype=torch.float64).reshape(2, 3, 2) ** 2
+    given = delta.clone()
+    result = call(answer, ids.clone(), given, 6)
     if not isinstance(result, torch.Tensor):
         return f"your function returns a {type(result).__name__}, not a tensor."
-    expected = torch.eye(5)[ids]
+    if not torch.equal(given, delta):
+        return "your function changes delta; leave what it is given as it is."
+    X = torch.nn.functional.one_hot(ids, 6).double()
+    expected = torch.einsum("btv,btd->vd", X, delta)
     if result.shape != expected.shape:
-        shape = tuple(result.shape)
         hint = {
-            (2, 5, 3): "the axis of the vocabulary must be the last one: W multiplies from the right.",
-            (5, 2, 3): "the axis of the vocabulary must be the last one: W multiplies from the right.",
-            (6, 5): "keep the batch and the time axis apart: a model needs to know which row a token is in.",
-            (2, 5): "every token needs a vector of its own; you have one a row, which is a bag of words.",
-        }.get(shape, "for ids of shape (B, T) = (2, 3) and |V| = 5, think which three axes are needed.")
-        return f"your tensor has the shape {shape}: {hint}"
-    if not torch.equal(result.to(expected.dtype), expected):
-        return "the shape is right, but there is not exactly one 1 at the place of each id."
-    if result.dtype != torch.float32:
-        return f"the ones are in the right place, but the dtype is {result.dtype}: try your result @ torch.randn(5, 2)."
+            (2, 6): "the axis of the vocabulary comes first, as in W.",
+            (2, 6, 2): "W is the same for all texts of the minibatch: sum over the texts too.",
+            (5, 2): "a row that is not read has a gradient as well, zero.",
+            (2, 3, 2): "that is one row for each step; (2.3) has one for each entry of the vocabulary.",
+        }.get(tuple(result.shape), "it is that of W, (|V|, D).")
+        return f"your tensor has the shape {tuple(result.shape)}, but (6, 2) is needed: {hint}"
+    if close(result, torch.zeros(6, 2).double().index_put((ids,), delta)):
+        return "a token that is read more than once keeps only one of its gradients: indexing overwrites, (2.3) adds."
+    counts = X.sum((0, 1)).clamp(min=1)[:, None]
+    slips = [
+        (expected / counts, "you took the mean of the gradients of a token; (2.3) is their sum."),
+        (expected / 2, "you took the mean over the texts; (2.3) is a sum over all steps of all texts."),
+        (X[0].T @ delta[0], "only the first text of the minibatch is in your sum."),
+        (X[1].T @ delta[1], "only the last text of the minibatch is in your sum."),
+        (-expected, "that is minus the gradient: the step of gradient descent, not the gradient."),
+    ]
+    if not close(result, expected):
+        return find_slip(result, slips) or "the shape is right, but row v is not the sum of delta where ids is v."
 
 
 @checker(
