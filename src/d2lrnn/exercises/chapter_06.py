@@ -31,7 +31,7 @@ def paths(answer):
     if result.shape != (T, T):
         return f"the table has one row and one column for each step, {(T, T)}; yours has the shape {tuple(result.shape)}."
     slips = [
-        (right.T, "rows and columns are exchanged: the loss is the row, the use of the weight the column."),
+        (right.T, "rows and columns are exchanged: losses are rows, uses of the weight columns."),
         (table(first=0), "your products begin one factor too early: b_i is not multiplied by its own c_i."),
         (table(first=2), "your products begin one factor too late: the first step after i passes the effect on, too."),
         (table(last=0), "your products end too early: the step of the loss passes the effect on, too."),
