@@ -29,7 +29,9 @@ def paths(answer):
     right = table()
     result = as_tensor(call(answer, e.clone(), b.clone(), c.clone()))
     if result.shape != (T, T):
-        return f"the table has one row and one column for each step, {(T, T)}; yours has the shape {tuple(result.shape)}."
+        return (
+            f"the table has one row and one column for each step, {(T, T)}; yours has the shape {tuple(result.shape)}."
+        )
     slips = [
         (right.T, "rows and columns are exchanged: losses are rows, uses of the weight columns."),
         (table(first=0), "your products begin one factor too early: b_i is not multiplied by its own c_i."),
