@@ -5,9 +5,19 @@ import math
 import torch
 
 
-def closed_form(b, c, shift=0, stop=0, start=1):
+def paths(e, b, c, first=1, last=1, diagonal=0):
     T = len(b)
-    return sum(c[i + shift : T - stop].prod() * b[i - 1] for i in range(start, T + 1))
+    rows = [[e[t] * c[i + first : t + last].prod() * b[i] * (i <= t - diagonal) for i in range(T)] for t in range(T)]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def paths_by_recursion(e, b, c):
+    row, table = torch.zeros_like(b), []
+    for t in range(len(b)):
+        row = c[t] * row
+        row[t] = b[t]
+        table.append(e[t] * row)
+    return torch.stack(table)
 
 
 def mse(X, Y, params, factor=2, transpose=True, slope="of Z", back=True, last=False, bias=True, sums=(0, 1), **more):
@@ -87,7 +97,7 @@ def hook_on_a_copy(H, xi):
 
 
 RIGHT = {
-    "closed_form": closed_form,
+    "paths": paths,
     "mse": mse,
     "one_coin": one_coin,
     "smallest_tau": smallest_tau,
@@ -98,7 +108,8 @@ RIGHT = {
 
 ALSO_RIGHT = [
     ("smallest_tau", lambda c, share: next(tau for tau in range(1, 999) if 1 - c**tau >= share)),
-    ("closed_form", lambda b, c: closed_form(b, c)[None]),
+    ("paths", paths_by_recursion),
+    ("paths", lambda e, b, c: paths(e, b, c).tolist()),
     ("detach", torch.tensor([1.0, 2, 3, 4, 6, 7, 8])),
     ("mse", lambda *given: [part.tolist() for part in mse(*given)]),
     ("mse", by_autograd),
@@ -112,18 +123,17 @@ WRONG = [
     ("smallest_tau", lambda c, share: math.floor(exact_tau(c, share)) + 1, "one step fewer"),
     ("detach", [1.5, 2, 3, 4, 6, 7, 8], "numbers of the steps"),
     ("one_coin", lambda terms, pi: terms, "one number is asked for, not 4"),
-    ("closed_form", lambda b, c: torch.stack([b, c]), "the shape (2, 5)"),
-    ("closed_form", lambda b, c: closed_form(b, c, shift=-1), "too early"),
-    ("closed_form", lambda b, c: closed_form(b, c, shift=1), "too late"),
-    ("closed_form", lambda b, c: closed_form(b, c, stop=1), "end too early"),
-    ("closed_form", lambda b, c: closed_form(b, c) - b[-1], "without any factor"),
-    ("closed_form", lambda b, c: closed_form(b, c, start=2), "first use"),
-    ("closed_form", lambda b, c: sum(b[i] * c[:i].prod() for i in range(len(b))), "steps before i"),
-    ("closed_form", lambda b, c: sum(b[i] * c[1 : i + 1].prod() for i in range(len(b))), "not by later"),
-    ("closed_form", lambda b, c: sum(c[i:].prod() * b[i] for i in range(1, len(b))), "counts from 0"),
-    ("closed_form", lambda b, c: b[-1] + sum(c[i:].prod() * b[i] for i in range(1, len(b))), "counts from 0"),
-    ("closed_form", lambda b, c: b.sum(), "factors c are missing"),
-    ("closed_form", lambda b, c: 7.0, "it is not 7"),
+    ("paths", lambda e, b, c: paths(e, b, c)[-1], "one row and one column"),
+    ("paths", lambda e, b, c: paths(e, b, c).T, "exchanged"),
+    ("paths", lambda e, b, c: paths(e, b, c, first=0), "too early"),
+    ("paths", lambda e, b, c: paths(e, b, c, first=2), "too late"),
+    ("paths", lambda e, b, c: paths(e, b, c, last=0), "end too early"),
+    ("paths", lambda e, b, c: paths(torch.ones(len(b)), b, c), "e_t is missing"),
+    ("paths", lambda e, b, c: e[:, None] * b, "owes nothing to later steps"),
+    ("paths", lambda e, b, c: (e[:, None] * b).tril(), "factors c are missing"),
+    ("paths", lambda e, b, c: paths(e, b, c, diagonal=1), "diagonal is missing"),
+    ("paths", lambda e, b, c: paths(e, b, c, diagonal=-4), "above the diagonal"),
+    ("paths", lambda e, b, c: torch.ones(len(b), len(b)), "the whole table"),
     ("mse", lambda X, Y, params: 3.0, "return two tensors"),
     ("mse", mse_transposed, "has the shape of W_xh"),
     ("mse", lambda *given: mse(*given, factor=1), "differentiate the square"),

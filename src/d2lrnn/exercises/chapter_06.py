@@ -9,36 +9,43 @@ from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number,
 
 
 @checker(
-    "06.closed_form",
-    praise="Each term is one path: a use of the weight, and the steps that its effect went through.",
+    "06.paths",
+    praise="Rows add up to e_t a_t, columns to δ_t b_t: the same paths, sorted by their ends or by their beginnings.",
 )
-def closed_form(answer):
+def paths(answer):
+    e = torch.tensor([0.4, -1.0, 2.0, 0.3, 1.5], dtype=torch.float64)
     b = torch.tensor([1.0, 2.0, -0.5, 3.0, 0.7], dtype=torch.float64)
     c = torch.tensor([0.9, 0.5, -1.2, 0.8, 1.1], dtype=torch.float64)
     T = len(b)
 
-    def total(first, last, start=1):
-        """Σ over i of b_i times the product of c_j for j = i + first … T + last."""
-        return sum(b[i - 1] * c[i - 1 + first : T + last].prod() for i in range(start, T + 1))
+    def table(first=1, last=1, e=e):
+        """Row t, column i ≤ t: e_t times c_j for j = i + first … t + last − 1 times b_i."""
+        entries = torch.zeros(T, T, dtype=torch.float64)
+        for t in range(T):
+            for i in range(t + 1):
+                entries[t, i] = e[t] * c[i + first : t + last].prod() * b[i]
+        return entries
 
-    right = total(1, 0)
-    result = as_tensor(call(answer, b.clone(), c.clone()))
-    if result.numel() != 1:
-        return f"the answer is the one number a_T; yours has the shape {tuple(result.shape)}."
+    right = table()
+    result = as_tensor(call(answer, e.clone(), b.clone(), c.clone()))
+    if result.shape != (T, T):
+        return (
+            f"the table has one row and one column for each step, {(T, T)}; yours has the shape {tuple(result.shape)}."
+        )
     slips = [
-        (total(0, 0), "your products begin one factor too early: b_i is not multiplied by its own c_i."),
-        (total(2, 0), "your products begin one factor too late: the first step after i passes the effect on, too."),
-        (total(1, -1), "your products end too early: the last step passes the effect on, too."),
-        (right - b[-1], "the term without any factor is missing: the last step uses the weight directly."),
-        (total(1, 0, start=2), "the first use of the weight is missing."),
-        (total(0, 0, start=2), "python counts from 0: which entry of b is b_i?"),
-        (total(0, 0, start=2) + b[-1], "python counts from 0: which entry of b is b_i?"),
-        (sum(b[i] * c[:i].prod() for i in range(T)), "you multiply by the steps before i; the effect travels forward."),
-        (sum(b[i] * c[1 : i + 1].prod() for i in range(T)), "you multiply by earlier steps, not by later ones."),
-        (b.sum(), "the factors c are missing."),
+        (right.T, "rows and columns are exchanged: losses are rows, uses of the weight columns."),
+        (table(first=0), "your products begin one factor too early: b_i is not multiplied by its own c_i."),
+        (table(first=2), "your products begin one factor too late: the first step after i passes the effect on, too."),
+        (table(last=0), "your products end too early: the step of the loss passes the effect on, too."),
+        (table(e=torch.ones(T)), "the factor e_t is missing: what does the loss say about its own state?"),
+        (e[:, None] * b, "the factors c are missing, and a loss owes nothing to later steps."),
+        ((e[:, None] * b).tril(), "the factors c are missing."),
+        (right - right.diag().diag(), "the diagonal is missing: each step uses the weight directly, too."),
     ]
     if not close(result, right):
-        return find_slip(result, slips) or f"for five steps it is not {result.item():.4g}."
+        if close(result.tril(), right):
+            return "above the diagonal the table is 0: a loss owes nothing to later steps."
+        return find_slip(result, slips) or "the sum of the whole table must be Σ e_t a_t, and its first entry e_1 b_1."
 
 
 @checker(
@@ -140,12 +147,12 @@ def one_coin(answer):
 
 @checker(
     "06.smallest_tau",
-    praise="The closer c is to 1, the longer τ must be: what is dropped shrinks by e in about 1/(1 − c) steps.",
+    praise="The longer τ is, the less is dropped; for c close to 1 that shrinks by e in about 1/(1 − c) steps.",
 )
 def smallest_tau(answer):
     for c, share in [(0.9, 0.9), (0.5, 0.99), (0.97, 0.5), (0.8, 0.95), (0.5, 0.75)]:  # the last: c² = 1 − share
         exact = math.log(1 - share) / math.log(c)
-        right = math.ceil(exact)
+        right = math.ceil(exact - 1e-9)  # the quotient of an exact share may be rounded up
         result = number(call(answer, c, share))
         slips = [
             (exact, "solve for a whole number of steps."),
