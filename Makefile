@@ -7,11 +7,12 @@ TORCH ?= 2.13.0
 TESTS := -m pytest --nbval -n 2 --dist loadscope --ignore=tests/site
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-long test-oldest serve lab refresh other-seeds test-site bench clean
+.PHONY: help book test test-studies test-long test-oldest serve lab refresh other-seeds test-site bench clean
 
 help:
 	@echo "make book         build the site in _build/html (the first time this installs everything into .venv)"
-	@echo "make test         unit tests, every notebook run again and compared, the repository's own checks"
+	@echo "make test         unit tests, every chapter run again and compared, the repository's own checks"
+	@echo "make test-studies every study run again and compared"
 	@echo "make test-long    the unit tests with many more random examples"
 	@echo "make test-oldest  the tests with the oldest packages allowed, in .venv-oldest (TORCH=2.6.0 for its torch)"
 	@echo "make serve        the site on http://127.0.0.1:8000 (PORT=... for another port)"
@@ -40,7 +41,10 @@ book: $(INSTALLED)
 	@echo "Open _build/html/index.html"
 
 test: $(INSTALLED)
-	$(BIN)/python $(TESTS) tests book
+	$(BIN)/python $(TESTS) --ignore=book/studies tests book
+
+test-studies: $(INSTALLED)
+	$(BIN)/python $(TESTS) book/studies
 
 # Laws that hold for all inputs, tried on twenty times as many and on other ones each time.
 test-long: $(INSTALLED)
