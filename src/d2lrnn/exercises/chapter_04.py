@@ -38,7 +38,7 @@ def largest_h(answer):
 
 @checker(
     "04.latch",
-    praise="One unit holds one bit for as long as you like, because |W_hh| > 1 and tanh stops the growth.",
+    praise="One unit holds one bit for as long as you like, because W_hh > 1 and tanh stops the growth.",
 )
 def latch(answer):
     if not isinstance(answer, dict) or not {"W_xh", "W_hh", "b_h"} <= set(answer):
