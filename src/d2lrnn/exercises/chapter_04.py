@@ -60,7 +60,8 @@ def latch(answer):
                 return f"after the first letter, {read!r}, H is {H:.2f}."
             if character == " ":
                 gap = len(read) - len(read.rstrip())
-                weak = w > 1 and (H > 0) == (last == "a")  # without a bias |H| > 0.5 needs w > atanh(0.5) / 0.5 = 1.10
+                # Without inputs and bias, |H| > 0.5 needs w > atanh(0.5) / 0.5 = 1.10.
+                weak = w > 1 and row[2] + b == 0 and (H > 0) == (last == "a")
                 fate = "held too weakly" if weak else "forgotten"
                 return f"{gap} space{'s' * (gap > 1)} after {last!r} H is {H:.2f}: the letter is {fate}."
             return f"after {read!r} H is {H:.2f}: the new letter must win against the old state."
