@@ -135,6 +135,7 @@ WRONG = [
     ("latch", [5.0, 2.0, 0.0], "give a dict"),
     ("latch", latch((5.0, -5.0)), "the shapes are"),
     ("latch", latch(W_hh=1.0), "is forgotten"),
+    ("latch", latch(W_hh=1.05), "held too weakly"),
     ("latch", latch(W_hh=0.0), "is forgotten"),
     ("latch", latch((5.0, -5.0, 1.0)), "is forgotten"),
     ("latch", latch((1.0, -1.0, 0.0)), "must win"),

@@ -38,7 +38,7 @@ def largest_h(answer):
 
 @checker(
     "04.latch",
-    praise="One unit holds one bit for as long as you like, because |W_hh| > 1 and tanh stops the growth.",
+    praise="One unit holds one bit for as long as you like: W_hh is large enough, and tanh stops the growth.",
 )
 def latch(answer):
     if not isinstance(answer, dict) or not {"W_xh", "W_hh", "b_h"} <= set(answer):
@@ -60,7 +60,10 @@ def latch(answer):
                 return f"after the first letter, {read!r}, H is {H:.2f}."
             if character == " ":
                 gap = len(read) - len(read.rstrip())
-                return f"{gap} space{'s' * (gap > 1)} after {last!r} H is {H:.2f}: the letter is forgotten."
+                # Without inputs and bias, |H| > 0.5 needs w > atanh(0.5) / 0.5 = 1.10.
+                weak = w > 1 and row[2] + b == 0 and (H > 0) == (last == "a")
+                fate = "held too weakly" if weak else "forgotten"
+                return f"{gap} space{'s' * (gap > 1)} after {last!r} H is {H:.2f}: the letter is {fate}."
             return f"after {read!r} H is {H:.2f}: the new letter must win against the old state."
 
 
