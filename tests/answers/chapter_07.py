@@ -64,7 +64,7 @@ def forget_bias(k, s):
 
 FATES = {
     "linear, R": "stays",
-    "tanh, 0.9 R": "vanishes",
+    "tanh, 0.8 R": "vanishes",
     "sigmoid, 3 R": "vanishes",
     "ReLU, R": "vanishes",
     "ReLU, 1.2 I": "grows",
@@ -128,7 +128,7 @@ WRONG = [
     ("fates", ["grows"] * 5, "asks for a dict"),
     ("fates", {"linear, R": "stays"}, "the keys must be"),
     ("fates", FATES | {"linear, R": "grows"}, "changes no length"),
-    ("fates", FATES | {"tanh, 0.9 R": "stays"}, "σ_max = 0.9"),
+    ("fates", FATES | {"tanh, 0.8 R": "stays"}, "σ_max = 0.8"),
     ("fates", FATES | {"sigmoid, 3 R": "grows"}, "γ for the sigmoid"),
     ("fates", FATES | {"ReLU, R": "stays"}, "how many of the units"),
     ("fates", FATES | {"ReLU, 1.2 I": "vanishes"}, "no unit feeds another"),

@@ -108,7 +108,7 @@ def growing(answer):
 
 FATES = {
     "linear, R": ("stays", "a rotation changes no length."),
-    "tanh, 0.9 R": ("vanishes", "what does (7.6) say for γ = 1 and σ_max = 0.9?"),
+    "tanh, 0.8 R": ("vanishes", "what does (7.6) say for γ = 1 and σ_max = 0.8?"),
     "sigmoid, 3 R": ("vanishes", "what is γ for the sigmoid, and what is γ σ_max?"),
     "ReLU, R": ("vanishes", "how many of the units are above 0, and what does a rotation do with what is left?"),
     "ReLU, 1.2 I": ("grows", "no unit feeds another one. Which factor has a unit that stays above 0?"),
