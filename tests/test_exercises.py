@@ -95,3 +95,17 @@ def test_a_number_that_is_not_whole_is_refused(broken):
 )
 def test_letters_may_come_in_many_forms(answer, found):
     assert exercises.letters(answer, "ABC") == (None if found is None else set(found))
+
+
+def test_a_read_only_array_is_copied_without_a_warning(recwarn):
+    array = np.arange(3.0)
+    array.flags.writeable = False
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # otherwise torch warns once in a process
+    try:
+        copy = exercises.as_tensor(array)
+    finally:
+        torch.set_warn_always(before)
+    copy += 1
+    assert array.tolist() == [0, 1, 2]
+    assert not recwarn

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from d2lrnn.forecasting import windows
@@ -30,6 +31,12 @@ def split_as_arrays(series, num_train, tau):
     return [[X.numpy(), y.tolist()] for X, y in split(series, num_train, tau)]
 
 
+def split_as_views(series, num_train, tau):
+    """NumPy's windows are read-only views."""
+    parts = series.numpy()[:num_train], series.numpy()[num_train:]
+    return [(np.lib.stride_tricks.sliding_window_view(part, tau)[:-1], part[tau:]) for part in parts]
+
+
 def product(states, initial, transition):
     return initial[states[0]] * math.prod(transition[i, j] for i, j in zip(states[:-1], states[1:], strict=True))
 
@@ -52,6 +59,7 @@ ALSO_RIGHT = [
     ("rule", "d)"),
     ("log_prob", log_prob_of_tensors),
     ("windows", split_as_arrays),
+    ("windows", split_as_views),
     ("forward", lambda p, P: forward(p, P).tolist()),
     ("forward", lambda p, P: forward(p.numpy(), P.numpy())),
     ("parameters", lambda s, r: math.pow(s, r) * (s - 1)),
@@ -73,6 +81,8 @@ WRONG = [
     ("parameters", lambda s, r: s * (s - 1), "does not depend on the order"),
     ("parameters", lambda s, r: r * s * (s - 1), "linearly"),
     ("parameters", lambda s, r: r**s, "Write down that table"),
+    ("parameters", lambda s, r: r**2 * s * (s - 1), "for 3 states and order 2 you return 24"),
+    ("parameters", lambda s, r: s**r * (s - 1) if r else 2, "for 2 states and order 0 you return 2"),
     ("forward", lambda p, P: forward(p, P.mT), "swapped"),
     ("forward", lambda p, P: forward(p, P.flip(0)), "wrong order"),
     ("forward", lambda p, P: p @ torch.linalg.matrix_power(P[0], len(P)), "same matrix"),
@@ -117,4 +127,9 @@ WRONG = [
     ("ar1", lambda x, a, s, k: (a**k * x, s**2 / (1 - a**2)), "for k → ∞"),
     ("ar1", lambda x, a, s, k: (a**k * x, 7.0), "independent"),
     ("ar1", lambda x, a, s, k: a**k * x, "two numbers"),
+    ("ar1", lambda x, a, s, k: ar1(x, abs(a), s, k), "right for a positive a"),
+    ("ar1", lambda x, a, s, k: ar1(2.0, a, s, k), "does not depend on x"),
+    ("ar1", lambda x, a, s, k: ar1(2.0, 0.8, 0.5, k), "for x = -1.5, a = -0.6 and k = 3 is wrong"),
+    ("ar1", lambda x, a, s, k: ar1(x, a, 0.5, k), "for a = -0.6, σ = 2 and k = 3 is wrong"),
+    ("ar1", lambda x, a, s, k: (a**k * x, ar1(x, 0.8, s, k)[1]), "for a = -0.6, σ = 2 and k = 3 is wrong"),
 ]

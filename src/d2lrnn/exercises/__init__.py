@@ -84,7 +84,7 @@ def as_tensor(answer):
         return torch.stack([as_tensor(part) for part in answer]) if answer else torch.zeros(0, dtype=torch.float64)
     if not hasattr(answer, "__float__"):
         raise TypeError(f"numbers are asked for, not {type(answer).__name__}")
-    return torch.as_tensor(answer, dtype=torch.float64)
+    return torch.tensor(answer, dtype=torch.float64)  # a copy: an array may be read-only
 
 
 def number(answer):

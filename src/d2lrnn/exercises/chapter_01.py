@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from d2lrnn.exercises import as_tensor, call, checker, close, letters, number
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number
 
 
 @checker("01.rule", praise="The rule keeps the wave, and the noise of its two inputs as well, many times enlarged.")
@@ -38,9 +38,9 @@ def parameters(answer):
         return "this does not depend on the order. How many different contexts are τ states long?"
     if all_equal(lambda s, r: r * s * (s - 1)):
         return "this grows only linearly with the order: contexts are sequences of states, so their number multiplies."
-    return (
-        f"for {cases[0][0]} states and order {cases[0][1]} you return {results[0]:g}. Write down that table and count."
-    )
+    pairs = zip(results, cases, strict=True)
+    result, s, r = next((result, s, r) for result, (s, r) in pairs if result != s**r * (s - 1))
+    return f"for {s} states and order {r} you return {result:g}. Write down that table and count."
 
 
 @checker("01.forward", praise="No path was listed, and yet all of them are counted.")
@@ -142,34 +142,49 @@ def log_prob(answer):
 
 @checker("01.ar1", praise="For large k the prediction is the mean and the variance is that of the series: σ²/(1 − a²).")
 def ar1(answer):
-    x, a, sigma = 2.0, 0.8, 0.5
-    for k in (2, 1, 5, 60):
+    cases = [(2.0, 0.8, 0.5, k) for k in (2, 1, 5, 60)] + [(-1.5, -0.6, 2.0, k) for k in (3, 2, 1)]
+    for x, a, sigma, k in cases:
         result = call(answer, x, a, sigma, k)
         try:
             prediction, variance = map(number, result)
         except (TypeError, ValueError):
             return "return two numbers: the prediction and the variance of its error."
-        wrong_predictions = {
-            a * x: "the prediction is right for one step only: it should change with k.",
-            a * k * x: "the weight is applied k times, one after the other. That is not k times the weight.",
-            x: "the prediction repeats the last value: that is the naive forecast.",
-        }
         if not close(prediction, a**k * x):
-            return wrong_predictions.get(prediction, f"the prediction for k = {k} is wrong. Write out k = 2 by hand.")
+            slips = [
+                (a * x, "the prediction is right for one step only: it should change with k."),
+                (a * k * x, "the weight is applied k times, one after the other. That is not k times the weight."),
+                (x, "the prediction repeats the last value: that is the naive forecast."),
+                (abs(a) ** k * x, "right for a positive a. With a negative a, what does one more step do to the sign?"),
+                (a**k * 2.0, "the prediction does not depend on x as it should."),
+            ]
+            wrong = f"the prediction for x = {x:g}, a = {a:g} and k = {k} is wrong. Write out k = 2 by hand."
+            return find_slip(prediction, slips) or wrong
         expected = sigma**2 * (1 - a ** (2 * k)) / (1 - a**2)
-        if close(variance, expected):
-            continue
-        if close(variance, math.sqrt(expected)):
-            return "that is the standard deviation of the error. The variance is asked for."
-        if close(variance, sigma**2 / (1 - a**2)):
-            return "your variance does not change with k: it is the value that the right one tends to for k → ∞."
-        if close(variance, k * sigma**2):
-            return "so the variance of a random walk grows. Here each noise term is also shrunk by later steps."
-        if close(variance, sigma**2):
-            return "this is the noise of one step. The noise of the steps before it is still there, shrunk."
-        if close(variance, sigma**2 * (1 - a**k) / (1 - a)):
-            return "the noise terms are shrunk by powers of a. What happens to a factor when you take the variance?"
-        if close(variance, sigma * (1 - a ** (2 * k)) / (1 - a**2)):
-            return "sigma is the standard deviation of the noise, not its variance."
-        return f"the variance for k = {k} is wrong. Write the error as a sum of k noise terms; they are independent."
+        slips = [
+            (math.sqrt(expected), "that is the standard deviation of the error. The variance is asked for."),
+            (
+                sigma**2 / (1 - a**2),
+                "your variance does not change with k: it is the value that the right one tends to for k → ∞.",
+            ),
+            (
+                k * sigma**2,
+                "so the variance of a random walk grows. Here each noise term is also shrunk by later steps.",
+            ),
+            (
+                sigma**2,
+                "this is the noise of one step. The noise of the steps before it is still there, shrunk.",
+            ),
+            (
+                sigma**2 * (1 - a**k) / (1 - a),
+                "the noise terms are shrunk by powers of a. What happens to a factor when you take the variance?",
+            ),
+            (
+                sigma * (1 - a ** (2 * k)) / (1 - a**2),
+                "sigma is the standard deviation of the noise, not its variance.",
+            ),
+        ]
+        if not close(variance, expected):
+            wrong = f"the variance for a = {a:g}, σ = {sigma:g} and k = {k} is wrong. "
+            wrong += "Write the error as a sum of k noise terms; they are independent."
+            return find_slip(variance, slips) or wrong
     return None
