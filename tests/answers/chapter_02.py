@@ -66,11 +66,16 @@ def costs(B, T, V, D):
     return B * T * V * D, 4 * B * T * V, 8 * B * T
 
 
-def merge_step(words, weighted=True, left_to_right=True):
+def merge_step(words, weighted=True, left_to_right=True, once_per_word=False):
     pairs = Counter()
     for word, count in words.items():
-        for pair in zip(word, word[1:], strict=False):
+        found = list(zip(word, word[1:], strict=False))
+        for pair in set(found) if once_per_word else found:
             pairs[pair] += count if weighted else 1
+    return merge_best(pairs, words, left_to_right)
+
+
+def merge_best(pairs, words, left_to_right=True):
     best = pairs.most_common(1)[0][0]
     merged = {}
     for word, count in words.items():
@@ -84,6 +89,34 @@ def merge_step(words, weighted=True, left_to_right=True):
                 symbols.append(symbol)
         merged[tuple(symbols)] = count
     return best, merged
+
+
+def merge_first_place(words):
+    pair, _ = merge_step(words)
+    merged = {}
+    for word, count in words.items():
+        places = [i for i in range(len(word) - 1) if word[i : i + 2] == pair]
+        word = (*word[: places[0]], "".join(pair), *word[places[0] + 2 :]) if places else word
+        merged[word] = count
+    return pair, merged
+
+
+def merge_across_repeated_words(words):
+    text = [symbol for word, count in words.items() for symbol in word * count]
+    return merge_best(Counter(zip(text, text[1:], strict=False)), words)
+
+
+def merge_across_words(words, side):
+    text = [(symbol, count) for word, count in words.items() for symbol in word]
+    pairs = Counter()
+    for two in zip(text, text[1:], strict=False):
+        pairs[two[0][0], two[1][0]] += two[side][1]
+    return merge_best(pairs, words)
+
+
+def merge_with_counts_of_others(words):
+    pair, merged = merge_step(words)
+    return pair, dict(zip(merged, reversed(merged.values()), strict=True))
 
 
 def merge_in_place(words):
@@ -124,6 +157,7 @@ ALSO_RIGHT = [
     ("tokenize_mixed", lambda line: (match[0] for match in re.finditer(r"[A-Za-z0-9']+|\S", line))),
     ("costs", lambda *sizes: torch.tensor(costs(*sizes))),
     ("half_the_text", [0.149, " B"]),
+    ("half_the_text", (0.15, "b")),
     ("zero_rows", [{4, 2, 0}, {2}]),
     ("zero_rows", (torch.tensor([0, 2, 4]), 2)),
     ("embedding_gradient", gradient_by_one_hot),
@@ -152,6 +186,8 @@ WRONG = [
     ("half_the_text", (share_of_rare(HALF, 2) / 2, "b"), "you divided"),
     ("half_the_text", (sum(n <= 2 for n in Counter(HALF).values()) / len(set(HALF)), "b"), "share of the types"),
     ("half_the_text", (0.3, "b"), "does not give 0.3"),
+    ("half_the_text", (0.165, "b"), "does not give 0.165"),
+    ("half_the_text", (15, "b"), "percent"),
     ("vocab_of_size", vocab_variant(leak=True), "leak"),
     ("vocab_of_size", vocab_variant(unknown=False), "no <unk>"),
     ("vocab_of_size", lambda a, b, size: (vocab_of_size(a, b, size)[0][::-1], 0), "its id is not 0"),
@@ -214,11 +250,18 @@ WRONG = [
     ("costs", lambda B, T, V, D: (1, 2), "three numbers"),
     ("merge_step", lambda words: merge_step(words, weighted=False), "as often as its word"),
     ("merge_step", lambda words: (("o", "l"), words), "wrong way round"),
-    ("merge_step", lambda words: (("t", "b"), words), "not ('t', 'b')"),
+    ("merge_step", lambda words: (("e", "w"), words), "not ('e', 'w')"),
+    ("merge_step", lambda words: (("t", "b"), words), "no word holds the pair ('t', 'b')"),
+    ("merge_step", merge_first_place, "only one of the two places"),
+    ("merge_step", lambda words: merge_step(words, once_per_word=True), "counts twice"),
+    ("merge_step", merge_across_repeated_words, "no word holds the pair ('w', 'w')"),
+    ("merge_step", lambda words: merge_across_words(words, 0), "no word holds"),
+    ("merge_step", lambda words: merge_across_words(words, 1), "no word holds"),
+    ("merge_step", merge_with_counts_of_others, "a merge changes no count"),
     ("merge_step", merge_in_place, "build a new one"),
     ("merge_step", lambda words: (("l", "o"), dict(words)), "two symbols"),
     ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5}), "were lost"),
-    ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5, ("x",): 8}), "wherever"),
+    ("merge_step", lambda words: (("l", "o"), {("lo", "w"): 5, ("x",): 11}), "wherever"),
     ("merge_step", lambda words: merge_step(words, left_to_right=False), "each symbol once"),
     ("merge_step", merge_joined_text, "whole symbols"),
     ("round_trip", ("the sea", "the sea"), "the same"),
