@@ -34,16 +34,12 @@ def without_gradient(layer, lr):
     return torch.optim.SGD(layer.parameters(), lr=lr)
 
 
-def one_too_few(T, w):
-    return T - w - 1, T / (T - w - 1)
-
-
 RIGHT = {
     "copy": from_torch(),
     "shapes": lambda B, T, D, h, L: ((B, T, h), (L, B, h)),
     "parameters": num_parameters,
     "embedding": lambda V, h: (V * h - 1) // (V + h),
-    "price": lambda T, w: (T - w, T / (T - w)),
+    "period": (12, 36),
     "rates": sgd(),
 }
 
@@ -52,7 +48,8 @@ ALSO_RIGHT = [
     ("rates", lambda layer, lr: torch.optim.SGD([{"params": [p], "lr": lr * p.ndim / 2} for p in layer.parameters()])),
     ("embedding", lambda V, h: next(D for D in range(V * h, -1, -1) if D * (V + h) < V * h)),
     ("shapes", lambda B, T, D, h, L: [torch.Size((B, T, h)), torch.Size((L, B, h))]),
-    ("price", lambda T, w: np.array([T - w, T / (T - w)])),
+    ("period", np.array([16, 40])),
+    ("period", [torch.tensor(10), 32.0]),
 ]
 
 WRONG = [
@@ -96,18 +93,15 @@ WRONG = [
     ("embedding", lambda V, h: min(V, h) - 1, "second matrix"),
     ("embedding", lambda V, h: h - 1, "second matrix"),
     ("embedding", lambda V, h: 2, "it is not 2"),
-    ("price", lambda T, w: T - w, "return two numbers"),
-    ("price", lambda T, w: (T - w - 1, T / (T - w)), "one more token"),
-    ("price", one_too_few, "one more token"),
-    ("price", lambda T, w: (T - w + 1, T / (T - w)), "too many"),
-    ("price", lambda T, w: (w, T / (T - w)), "*not* scored"),
-    ("price", lambda T, w: (T, T / (T - w)), "how many are read"),
-    ("price", lambda T, w: (0.5, T / (T - w)), "it is not 0.5 scored"),
-    ("price", lambda T, w: (T - w, (T - w) / T), "the inverse"),
-    ("price", lambda T, w: (T - w, w / (T - w)), "unscored steps only"),
-    ("price", lambda T, w: (T - w, T), "steps of one row"),
-    ("price", lambda T, w: (T - w, w + 1), "share its warm-up"),
-    ("price", lambda T, w: (T - w, 0.3), "not 0.3 steps"),
+    ("period", 12, "answer with two numbers"),
+    ("period", (12, 36, 3), "answer with two numbers"),
+    ("period", (25, 25), "same number"),
+    ("period", (36, 12), "larger number for the shorter wave"),
+    ("period", (25, 50), "25 fewer than 25 values"),
+    ("period", (4, 36), "25 more than 4 values"),
+    ("period", (12, 16), "100 more than 16 values"),
+    ("period", (12, 64), "100 fewer values are enough"),
+    ("period", (12, 60), "100 fewer than 60 values"),
     ("rates", lambda layer, lr: lr / 2, "must be a torch.optim.SGD"),
     ("rates", sgd(of=torch.optim.Adam), "must be a torch.optim.SGD"),
     ("rates", without_gradient, "cannot learn"),

@@ -113,32 +113,25 @@ def embedding(answer):
 
 
 @checker(
-    "05.price",
-    praise="With w = T − 1 each scored token costs T steps, and nearly all the work is warm-up.",
+    "05.period",
+    praise="A longer wave needs more values, because a few of them show too small a part of it.",
 )
-def price(answer):
-    for T, w in [(20, 5), (35, 34), (16, 0)]:
-        result = call(answer, T, w)
-        try:
-            scored, steps = map(number, result)
-        except (TypeError, ValueError):
-            return "return two numbers: the scored tokens of a row and the steps for each of them."
-        if scored != T - w:
-            slips = [
-                (T - w - 1, "one more token is scored: after w steps come T − w others, each with a target."),
-                (T - w + 1, "you count one token too many."),
-                (w, "that is how many are *not* scored."),
-                (T, "that is how many are read."),
-            ]
-            return find_slip(scored, slips) or f"for T = {T} and w = {w} it is not {scored:g} scored tokens."
-        slips = [
-            ((T - w) / T, "that is the share of the steps that is scored; the question asks for the inverse."),
-            (w / (T - w), "you count the unscored steps only; the scored ones are computed too."),
-            (T, "that is the steps of one row; share them among the scored tokens."),
-            (w + 1, "that is right for the first scored token alone: the others share its warm-up."),
-        ]
-        if not close(steps, T / (T - w)):
-            return find_slip(steps, slips) or f"for T = {T} and w = {w} not {steps:g} steps for each scored token."
+def period(answer):
+    try:
+        short, long = map(number, answer)
+    except (TypeError, ValueError):
+        return "answer with two numbers: the values needed with a period of 25 and with a period of 100."
+    if short == long:
+        return "you have the same number for both periods: is a new network trained on each wave?"
+    if short > long:
+        return "you have the larger number for the shorter wave: are the two in the order 25, 100?"
+    for wave, needed, least, most in [(25, short, 8, 20), (100, long, 22, 56)]:
+        if needed >= 62:
+            return f"with a period of {wave} fewer values are enough: compare the errors at 16 steps ahead."
+        if not needed >= least:
+            return f"with a period of {wave} more than {needed:g} values are needed: every larger w must pass too."
+        if not needed <= most:
+            return f"with a period of {wave} fewer than {needed:g} values are enough: w grows in steps of 2."
 
 
 @checker(
