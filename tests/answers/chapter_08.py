@@ -91,6 +91,16 @@ def backward_step(
     return step
 
 
+def backward_by_autograd(dH, dC, C_before, C, i, f, C_tilde, o):
+    A = [torch.logit(i), torch.logit(f), torch.atanh(C_tilde), torch.logit(o)]
+    A = torch.cat(A, dim=1).requires_grad_()
+    C_before = C_before.requires_grad_()
+    A_i, A_f, A_c, A_o = A.chunk(4, dim=1)
+    C = torch.sigmoid(A_f) * C_before + torch.sigmoid(A_i) * torch.tanh(A_c)
+    H = torch.sigmoid(A_o) * torch.tanh(C)
+    return torch.autograd.grad([H, C], [A, C_before], [dH, dC])
+
+
 RIGHT = {
     "closed": "d",
     "parameters": parameters,
@@ -101,6 +111,13 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("backward", backward_by_autograd),
+    (
+        "backward",
+        lambda dH, dC, C_before, C, i, f, C_tilde, o: backward_step()(
+            dH, dC, C_before, f * C_before + i * C_tilde, i, f, C_tilde, o
+        ),
+    ),
     ("backward", lambda *given: list(backward_step()(*given))),
     ("closed", ["D"]),
     ("closed", {"d"}),

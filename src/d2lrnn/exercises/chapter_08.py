@@ -97,7 +97,7 @@ def term(answer):
     right = made_of(i * on, s)
     slips = [
         (right.T, "rows and columns have changed places: entry [j, k] is the derivative of number j of c_t."),
-        (made_of(i * on, s, W), "W is not transposed: which entry joins unit k of h to unit j of the candidate?"),
+        (made_of(i * on, s, W), "your W is not transposed: which entry joins unit k of h to unit j of the candidate?"),
         (made_of(i * (1 - torch.tanh(z) ** 2), s), "that is the derivative of a tanh candidate."),
         (made_of(i * (1 - z.relu() ** 2), s), "1 − c̃² belongs to a tanh: relu has another derivative."),
         (made_of(s, i * on), "the two diagonal matrices have changed places: rows belong to step t, columns to t − 1."),
@@ -154,9 +154,10 @@ def coupled(answer):
 )
 def backward(answer):
     generator = torch.Generator().manual_seed(0)
-    dH, dC, C_before, C = torch.randn(4, 3, 5, dtype=torch.float64, generator=generator)
+    dH, dC, C_before = torch.randn(3, 3, 5, dtype=torch.float64, generator=generator)
     i, f, o = torch.rand(3, 3, 5, dtype=torch.float64, generator=generator)
     C_tilde = torch.tanh(torch.randn(3, 5, dtype=torch.float64, generator=generator))
+    C = f * C_before + i * C_tilde
     given = (dH, dC, C_before, C, i, f, C_tilde, o)
     result = call(answer, *(part.clone() for part in given))
     if isinstance(result, torch.Tensor):
