@@ -46,7 +46,7 @@ test: $(INSTALLED)
 test-studies: $(INSTALLED)
 	$(BIN)/python $(TESTS) book/studies
 
-# Laws that hold for all inputs, tried on twenty times as many and on other ones each time.
+# Laws that hold for all inputs, tried on forty times as many and on other ones each time.
 test-long: $(INSTALLED)
 	$(BIN)/python $(TESTS) --hypothesis-profile=long tests
 

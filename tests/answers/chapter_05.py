@@ -44,7 +44,6 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
-    ("rates", sgd(bias_rate=1.0, both=False)),
     ("rates", lambda layer, lr: torch.optim.SGD([{"params": [p], "lr": lr * p.ndim / 2} for p in layer.parameters()])),
     ("embedding", lambda V, h: next(D for D in range(V * h, -1, -1) if D * (V + h) < V * h)),
     ("shapes", lambda B, T, D, h, L: [torch.Size((B, T, h)), torch.Size((L, B, h))]),
@@ -112,4 +111,5 @@ WRONG = [
     ("rates", sgd(weight_rate=0.5), "the full rate"),
     ("rates", sgd(weight_rate=2.0), "does not move the weights"),
     ("rates", sgd(bias_rate=0.3), "does not move as b_h"),
+    ("rates", sgd(bias_rate=1.0, both=False), "do not learn alike"),
 ]

@@ -166,8 +166,21 @@ WRONG = [
         "at σ_max = 1 exactly",
     ),
     ("guarantee", lambda W, activation: False, "must vanish"),
+    ("guarantee", lambda W, activation: must_vanish(W / 2 if activation == "relu" else W, activation), "every row"),
+    *(
+        (
+            "guarantee",
+            lambda W, activation, named=named, limit=limit: (
+                spectral_radius(W) < limit if activation == named else must_vanish(W, activation)
+            ),
+            f"{named}: with a large singular value",
+        )
+        for named, limit in (("relu", 1), ("linear", 1), ("sigmoid", 4))
+    ),
     ("bias", lambda k, s: s ** (1 / k), "that is the gate"),
     ("bias", lambda k, s: -forget_bias(k, s), "the sign is wrong"),
+    ("bias", lambda k, s: abs(forget_bias(k, s)), "one below 0 closes it"),
+    ("bias", lambda k, s: round(forget_bias(k, s), 4), "do not round"),
     ("bias", lambda k, s: math.log(s) / k, "not its bias"),
     ("bias", lambda k, s: math.log(s / (1 - s)), "one step only"),
     ("bias", lambda k, s: math.log(s / k / (1 - s / k)), "the gates multiply"),

@@ -167,6 +167,8 @@ def rates(answer):
     ]
     if not close(moves[2] + moves[3], lr * b, 1e-5):
         return find_slip(moves[2] + moves[3], slips) or "the sum of the two biases does not move as b_h would."
+    if not close(moves[2], lr * b / 2, 1e-5):
+        return "the sum is right, but the two biases do not learn alike: each of them takes half of the step."
 
 
 def _seeded(build):

@@ -183,7 +183,13 @@ def guarantee(answer):
             "small entries do not make a small norm: this 6 × 6 matrix of 0.3 stretches a vector by 1.8.",
         ),
         (identity, "linear", False, "at σ_max = 1 exactly, nothing has to shrink: the identity keeps every gradient."),
+        (matrix("orthogonal", 1.2), "relu", False, "ReLU may let every row through, so its γ is not below 1."),
     ]
+    non_normal = matrix("non_normal", 0.9)
+    for activation, size in (("relu", 2.0), ("linear", 2.0), ("sigmoid", 8.0)):
+        W = non_normal * size / torch.linalg.matrix_norm(non_normal, 2)
+        hint = f"{activation}: with a large singular value you promise too much, whatever the radius is."
+        cases.append((W, activation, False, hint))
     for W, activation, expected, hint in cases:
         if bool(call(answer, W.clone(), activation)) != expected:
             return hint
@@ -200,7 +206,9 @@ def bias(answer):
         if abs(b - gate) < 1e-9:
             return "that is the gate, σ(b); the bias b is asked for."
         if abs(b + expected) < 1e-6:
-            return "the sign is wrong: an open gate needs a bias above 0."
+            return f"the sign is wrong for k = {k} and s = {s:g}: a bias above 0 opens the gate, one below 0 closes it."
+        if abs(b - expected) < 1e-3 * max(1, abs(expected)):
+            return f"for k = {k} and s = {s:g} that is nearly right: compute in float64 and do not round."
         if abs(b - math.log(gate)) < 1e-9:
             return "the logarithm of the gate is not its bias: the inverse of σ is log(p / (1 − p))."
         if abs(b - math.log(s / (1 - s))) < 1e-6:
