@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-NUM_PAIRS = 9  # different pairs in the text that the checker uses
+NUM_PAIRS = 10  # different pairs in the text that the checker uses
 
 
 def longest_full(num_tokens, vocab_size):
@@ -155,4 +155,5 @@ WRONG = [
     ("continuation", lambda ids, V: continuation(ids, V) * NUM_PAIRS / V, "by |V|"),
     ("continuation", lambda ids, V: continuation(ids, V)[:5], "shape"),
     ("continuation", lambda ids, V: torch.full((V,), 1 / V), "the numbers are not"),
+    ("continuation", lambda ids, V: continuation(ids[:-1], V), "the numbers are not"),  # no token may follow itself
 ]

@@ -205,7 +205,7 @@ def kl(answer):
     praise="'Francisco' may be frequent, but it follows one word only: after an unseen context it is improbable.",
 )
 def continuation(answer):
-    ids = torch.tensor([0, 1, 0, 1, 0, 1, 2, 3, 2, 0, 3, 1, 4])
+    ids = torch.tensor([0, 1, 0, 1, 0, 1, 2, 3, 2, 0, 3, 1, 4, 4])  # token 4 also follows itself
     pairs = {(a, b) for a, b in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True)}
     result = as_tensor(call(answer, ids.clone(), 6))
 
