@@ -6,7 +6,6 @@ import math
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import nbformat
@@ -18,19 +17,6 @@ import sections
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[01][0-9]_*.ipynb"))
 STUDIES = sorted((ROOT / "book/studies").glob("*.ipynb"))
-# Both lists are to become all chapters: those that must hold with other seeds, and those whose every decimal is held.
-DONE = [
-    *(path.stem for path in CHAPTERS[:8]),
-    "09_gru",
-    "10_deep_rnns",
-    "11_bidirectional_rnns",
-    "12_machine_translation",
-    "13_sequence_to_sequence",
-    "14_beam_search",
-    "15_attention_and_beyond",
-]
-NUMBERS_HELD = [*(path.stem for path in CHAPTERS[:8]), "11_bidirectional_rnns", "13_sequence_to_sequence"]
-CHAPTERS_HELD = [path for path in CHAPTERS if path.stem in NUMBERS_HELD]
 
 
 # Other seeds
@@ -87,18 +73,10 @@ def test_prose_and_outputs_do_not_count_as_changes(tmp_path):
     assert other_seeds.code_hash(path) == before
 
 
-def test_chapters_that_are_done_hold_with_other_seeds():
+def test_every_notebook_holds_with_other_seeds_as_it_is():
     record = other_seeds.read_record()
-    paths = [ROOT / f"book/{name}.ipynb" for name in DONE] + STUDIES
-    changed = [str(path.relative_to(ROOT)) for path in paths if not other_seeds.has_passed(path, record)]
+    changed = [str(path.relative_to(ROOT)) for path in CHAPTERS + STUDIES if not other_seeds.has_passed(path, record)]
     assert not changed, f"not run with other seeds as they are: make other-seeds NOTEBOOKS='{' '.join(changed)}'"
-
-
-def test_says_which_other_notebooks_have_not_run_with_other_seeds():
-    record = other_seeds.read_record()
-    names = [path.stem for path in CHAPTERS if not other_seeds.has_passed(path, record)]
-    if names:
-        warnings.warn(f"not run with other seeds as they are (make other-seeds): {', '.join(names)}", stacklevel=1)
     assert set(record) <= {path.stem for path in (ROOT / "book").rglob("*.ipynb")}, "a notebook that is gone"
 
 
@@ -165,7 +143,7 @@ def test_an_origin_is_checked(tmp_path):
     assert chapter(tmp_path, "nothing", **{"0.80": "4 / 5"}) == ["cell 3: 0.80 is in the metadata only"]
 
 
-@pytest.mark.parametrize("path", CHAPTERS_HELD + STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CHAPTERS + STUDIES, ids=lambda path: path.stem)
 def test_every_decimal_of_the_prose_has_an_origin(path):
     found = prose_numbers.without_origin(path)
     assert not found, f"{path.stem}: print it, or give its origin (tools/prose_numbers.py): " + "; ".join(found)

@@ -53,7 +53,7 @@ def test_a_second_run_changes_nothing(tmp_path):
     assert [model.state._esm for model in models.values() if "_esm" in model.state] == [tool.NO_SCRIPT]
 
 
-@pytest.mark.parametrize("path", sorted(SCRIPT.parent.parent.glob("book/*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SCRIPT.parent.parent.glob("book/**/*.ipynb")), ids=lambda path: path.stem)
 def test_the_notebooks_hold_no_copy_of_the_script_that_draws_figures(path):
     widgets = nbformat.read(path, as_version=4).metadata.get("widgets", {tool.STATE: {"state": {}}})
     states = [model.state for model in widgets[tool.STATE]["state"].values()]
