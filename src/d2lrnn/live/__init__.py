@@ -1,0 +1,1 @@
+"""Networks that run, differentiate and train in the page."""
