@@ -86,7 +86,7 @@ function spread(labels, low, high, gap = 14) {
 }
 
 export function drawPanel(svg, panel, marks, width) {
-  const height = panel.equal ? Math.min(width, 300) : Math.max(190, Math.min(300, width * 0.55));
+  const height = panel.height ?? (panel.equal ? Math.min(width, 300) : Math.max(190, Math.min(300, width * 0.55)));
   const longest = Math.max(0, ...marks.filter((m) => m.kind !== "bars").map((m) => m.label.length));
   const left = 52, right = width - (longest ? 12 + longest * 6.6 : 10), top = panel.title ? 36 : 20, bottom = height - 40;
   svg.replaceChildren();

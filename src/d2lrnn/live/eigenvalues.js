@@ -1,6 +1,7 @@
 // Eigenvalues by hand: drag the eigenvalues of W_hh, and see what becomes of an impulse and of its gradient.
 
 export const STEPS = 40;
+const DEGREE = Math.PI / 180;
 
 // The largest slope γ of each activation, and its slope where it has the value h.
 export const ACTIVATIONS = {
@@ -66,11 +67,11 @@ export function study(setting) {
 
 // The stories of the chapter.
 const STORIES = {
-  "it fades": { size: 0.8, angle: 0.6, real: 0.5, shear: 0, activation: "tanh" },
-  "it explodes": { size: 1.15, angle: 0.6, real: 0.5, shear: 0, activation: "linear" },
-  "it grows first": { size: 0.85, angle: 0, real: 0.85, shear: 3, activation: "linear" },
-  "kept, but not learnable": { size: 0.6, angle: 0.6, real: 1.4, shear: 0, activation: "tanh" },
-  "a sigmoid": { size: 1.4, angle: 0.6, real: 1.4, shear: 0, activation: "sigmoid" },
+  "it fades": { size: 0.8, angle: 34 * DEGREE, real: 0.5, shear: 0, activation: "tanh" },
+  "it explodes": { size: 1.15, angle: 34 * DEGREE, real: 0.5, shear: 0, activation: "linear" },
+  "it grows first": { size: 0.8, angle: 0, real: 0.8, shear: 3, activation: "linear" },
+  "kept, but not learnable": { size: 0.6, angle: 34 * DEGREE, real: 1.4, shear: 0, activation: "tanh" },
+  "a sigmoid": { size: 1.4, angle: 34 * DEGREE, real: 1.4, shear: 0, activation: "sigmoid" },
 };
 
 function verdict({ gradient, remembered }) {
@@ -84,8 +85,11 @@ function verdict({ gradient, remembered }) {
 
 const short = (v) => drawing.tickText(+v.toPrecision(3));
 
+const degrees = (angle) => `${Math.round(angle / DEGREE)}°`;
+
 function sentence(setting, found) {
-  return `${setting.activation}, radius ρ = ${short(found.radius)}, σ_max = ${short(found.sigma)}. After ${STEPS} steps ` +
+  const pair = `a pair of size ${setting.size.toFixed(2)} at ±${degrees(setting.angle)}`;
+  return `${setting.activation}, ${pair} and ${setting.real.toFixed(2)}: radius ρ = ${short(found.radius)}, σ_max = ${short(found.sigma)}. After ${STEPS} steps ` +
     `${short(found.gradient.at(-1))} of a gradient is left at most, and the states after the impulses +1 and −1 are ` +
     `${short(found.remembered.at(-1))} times as far apart as at first. ${verdict(found)}`;
 }
@@ -114,17 +118,23 @@ function marks(setting, { heard, opposite, gradient, remembered, radius, sigma, 
     line("memory", lags, remembered, colors.held_out),
     line("gradient", lags, gradient, colors.rnn),
   ];
-  return [plane, paths, bounds];
+  return [plane, bounds, paths];
 }
 
-const PANELS = [
+const panelsFor = (largest) => [
   { xlabel: "real part", ylabel: "imaginary part", title: "Eigenvalues: drag them", xscale: "linear", yscale: "linear",
-    xlim: [-1.6, 1.6], ylim: [-1.6, 1.6], equal: true },
-  { xlabel: "steps after the impulse", ylabel: "state", title: "The impulse +1 (dashed: −1)", xscale: "linear",
-    yscale: "linear", xlim: [0, STEPS], ylim: [-2, 2] },
+    xlim: [-1.6, 1.6], ylim: [-1.6, 1.6], equal: true, height: 260 },
   { xlabel: "lag k (steps)", ylabel: "‖∂hₖ₊₁/∂h₁‖, and how far apart", title: "What is left", xscale: "linear",
-    yscale: "log", xlim: [0, STEPS], ylim: [1e-9, 1e6] },
+    yscale: "log", xlim: [0, STEPS], ylim: [1e-9, 1e6], height: 260 },
+  { xlabel: "steps after the impulse", ylabel: "state", title: "The impulse +1 (dashed: −1)", xscale: "linear",
+    yscale: "linear", xlim: [0, STEPS], ylim: [-largest, largest], wide: true, height: 190 },
 ];
+
+// A round limit for the states, so that the axis seldom changes.
+const limit = (paths) => {
+  const most = Math.max(...paths.flat(2).map(Math.abs));
+  return most <= 1.25 ? 1.25 : 5 * 10 ** Math.ceil(Math.log10(most / 5));
+};
 
 export function show(figure, { colors }) {
   const setting = { ...STORIES["it fades"] };
@@ -134,15 +144,14 @@ export function show(figure, { colors }) {
     draw();
   });
   const changed = (name) => (value) => { setting[name] = value; stories.clear(); draw(); };
-  const degrees = (angle) => `${Math.round((angle * 180) / Math.PI)}°`;
   const controls = {
     size: figure.slider("pair: size", [0, 1.5, 0.01], setting.size, (v) => v.toFixed(2), changed("size")),
-    angle: figure.slider("pair: angle", [0, Math.PI, Math.PI / 180], setting.angle, degrees, changed("angle")),
+    angle: figure.slider("pair: angle", [0, Math.PI, DEGREE], setting.angle, degrees, changed("angle")),
     real: figure.slider("the real one", [-1.5, 1.5, 0.01], setting.real, (v) => v.toFixed(2), changed("real")),
     shear: figure.slider("non-normal: shear", [0, 5, 0.1], setting.shear, (v) => v.toFixed(1), changed("shear")),
     activation: figure.menu("activation", Object.keys(ACTIVATIONS), setting.activation, changed("activation")),
   };
-  const panels = figure.panels(PANELS);
+  const panels = figure.panels(3);
   panels.handles(0, () => dots(setting), (which, [x, y]) => {
     const near = (v) => Math.round(v * 100) / 100;
     if (which === 2) controls.real.enter(near(x));
@@ -153,7 +162,8 @@ export function show(figure, { colors }) {
   });
   function draw() {
     const found = study(setting);
-    panels.draw(marks(setting, found, colors), sentence(setting, found));
+    const limits = panelsFor(limit([found.heard, found.opposite]));
+    panels.draw(limits, marks(setting, found, colors), sentence(setting, found));
   }
   figure.onResize(draw);
 }

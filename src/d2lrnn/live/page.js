@@ -64,17 +64,16 @@ class Figure {
     return { set: (value) => { input.value = value; } };
   }
 
-  // Panels side by side, or one below the other on a phone.
-  panels(panels) {
+  // Panels two by two, a wide one alone in its row, or all one below the other on a phone.
+  panels(number) {
     const { element } = drawing;
-    const boxes = panels.map(() => this.room.appendChild(element("div", { class: "live-panel" })));
+    const boxes = Array.from({ length: number }, () => this.room.appendChild(element("div", { class: "live-panel" })));
     const pictures = boxes.map((box) => box.appendChild(element("svg", { role: "img" })));
     const moved = [];
-    const draw = (marks, sentence) => {
-      const gap = 8, columns = this.room.clientWidth < 560 ? 1 : panels.length;
-      const width = Math.floor(((this.room.clientWidth || 640) - gap * (columns - 1)) / columns);
+    const draw = (panels, marks, sentence) => {
+      const gap = 8, all = this.room.clientWidth || 640, half = all < 560 ? all : Math.floor((all - gap) / 2);
       pictures.forEach((picture, i) => {
-        drawing.drawPanel(picture, panels[i], marks[i], width);
+        drawing.drawPanel(picture, panels[i], marks[i], panels[i].wide ? all : half);
         picture.setAttribute("aria-label", `${panels[i].title}. ${sentence}`);
       });
       moved.forEach((place) => place());
@@ -82,7 +81,8 @@ class Figure {
     };
     // Points of a panel that the pointer can drag: `places` says where they are, `drag` is told where one should be.
     const handles = (i, places, drag) => {
-      const layer = boxes[i].appendChild(element("svg", { class: "handles", width: "100%", height: "100%", "aria-hidden": true }));
+      const whole = { width: "100%", height: "100%", "aria-hidden": true }; // the sliders say and do the same
+      const layer = boxes[i].appendChild(element("svg", { class: "handles", ...whole }));
       const circles = places().map(() => layer.appendChild(element("circle", { r: 22 })));
       const scales = () => ["x", "y"].map((axis) => JSON.parse(pictures[i].dataset[axis]));
       circles.forEach((circle, which) => {
