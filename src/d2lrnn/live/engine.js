@@ -473,3 +473,10 @@ export function serve(port) {
 }
 
 if (typeof WorkerGlobalScope !== "undefined") serve(self);
+
+// A worker that serves, from the text of this file. It must not be a module: a page that is opened
+// as a file may not start a worker from one.
+export function startWorker(source) {
+  const script = new Blob([source.replace(/^export /gm, "")], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(script));
+}
