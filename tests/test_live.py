@@ -415,8 +415,8 @@ OTHERS = [
     ("goesOn ? state : null", "null"),
     ("theta / total", "theta"),
     ("theta < total", "total < theta"),
-    ("/ unbias1", ""),
-    ("v[i] / unbias2", "v[i]"),
+    ("lr / (1 - beta1 ** step)", "lr"),
+    ("shrink * Math", "Math"),
     ("beta1 ** step", "beta1"),
     ("1 - beta2) * dW[i] * dW[i]", "1 - beta2) * dW[i]"),
 ]

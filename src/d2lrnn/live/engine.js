@@ -3,8 +3,8 @@
 //
 // A matrix is a typed array that holds its rows one after the other. Time comes first, then the
 // sequences of the batch: H is (T + 1, B, h), with H_0 first. T time steps, a batch of B sequences,
-// D inputs, h hidden units, q outputs. The blocks of a gated cell stand side by side in one matrix,
-// which is `wide`: 3h for a GRU, 4h for an LSTM.
+// D inputs, h hidden units, q outputs. The blocks of a gated cell stand side by side in one matrix
+// that is `wide`: 3h for a GRU, 4h for an LSTM.
 //
 // A network is plain data, { cell, activation, D, h, q, params }, and can be sent to a worker. Its
 // parameters have the names, the shapes and the order of blocks of d2lrnn.cells: see `shapes`.
@@ -21,21 +21,39 @@ const zeros = (like, size) => new like.constructor(size);
 const at = (V, t, T) => V.subarray((t * V.length) / T, ((t + 1) * V.length) / T);
 
 // Y += A W, with Y (rows, n), A (rows, m) and W (m, n). All products of both passes are done here.
-// Eight rows of W at a time: each number of Y is then read and written once for eight products.
+// Eight rows of W at a time, and two rows of Y where there are two: each number that is fetched is
+// then used more than once.
 function addProduct(Y, A, W, n) {
-  const m = W.length / n;
-  for (let y = 0, a = 0; y < Y.length; y += n, a += m) {
-    let i = 0;
-    for (; i + 7 < m; i += 8) {
-      const a0 = A[a + i], a1 = A[a + i + 1], a2 = A[a + i + 2], a3 = A[a + i + 3];
-      const a4 = A[a + i + 4], a5 = A[a + i + 5], a6 = A[a + i + 6], a7 = A[a + i + 7];
-      const w0 = i * n, w1 = w0 + n, w2 = w1 + n, w3 = w2 + n;
-      const w4 = w3 + n, w5 = w4 + n, w6 = w5 + n, w7 = w6 + n;
-      for (let j = 0; j < n; j++)
-        Y[y + j] += a0 * W[w0 + j] + a1 * W[w1 + j] + a2 * W[w2 + j] + a3 * W[w3 + j]
-          + (a4 * W[w4 + j] + a5 * W[w5 + j] + a6 * W[w6 + j] + a7 * W[w7 + j]);
-    }
-    for (; i < m; i++) for (let j = 0; j < n; j++) Y[y + j] += A[a + i] * W[i * n + j];
+  const m = W.length / n, rest = m - (m % 8);
+  let y = 0, a = 0;
+  for (; y + n < Y.length; y += 2 * n, a += 2 * m)
+    for (let i = 0; i < rest; i += 8) addEightToTwo(Y, y, A, a + i, W, i * n, n, m);
+  if (y < Y.length) for (let i = 0; i < rest; i += 8) addEight(Y, y, A, a + i, W, i * n, n);
+  for (let i = rest; i < m; i++)
+    for (let y = 0, a = i; y < Y.length; y += n, a += m)
+      for (let j = 0; j < n; j++) Y[y + j] += A[a] * W[i * n + j];
+}
+
+function addEight(Y, y, A, a, W, w0, n) {
+  const a0 = A[a], a1 = A[a + 1], a2 = A[a + 2], a3 = A[a + 3];
+  const a4 = A[a + 4], a5 = A[a + 5], a6 = A[a + 6], a7 = A[a + 7];
+  const w1 = w0 + n, w2 = w1 + n, w3 = w2 + n, w4 = w3 + n, w5 = w4 + n, w6 = w5 + n, w7 = w6 + n;
+  for (let j = 0; j < n; j++)
+    Y[y + j] += a0 * W[w0 + j] + a1 * W[w1 + j] + a2 * W[w2 + j] + a3 * W[w3 + j]
+      + (a4 * W[w4 + j] + a5 * W[w5 + j] + a6 * W[w6 + j] + a7 * W[w7 + j]);
+}
+
+function addEightToTwo(Y, y, A, a, W, w0, n, m) {
+  const a0 = A[a], a1 = A[a + 1], a2 = A[a + 2], a3 = A[a + 3];
+  const a4 = A[a + 4], a5 = A[a + 5], a6 = A[a + 6], a7 = A[a + 7];
+  const z = y + n, b = a + m, b0 = A[b], b1 = A[b + 1], b2 = A[b + 2], b3 = A[b + 3];
+  const b4 = A[b + 4], b5 = A[b + 5], b6 = A[b + 6], b7 = A[b + 7];
+  const w1 = w0 + n, w2 = w1 + n, w3 = w2 + n, w4 = w3 + n, w5 = w4 + n, w6 = w5 + n, w7 = w6 + n;
+  for (let j = 0; j < n; j++) {
+    const x0 = W[w0 + j], x1 = W[w1 + j], x2 = W[w2 + j], x3 = W[w3 + j];
+    const x4 = W[w4 + j], x5 = W[w5 + j], x6 = W[w6 + j], x7 = W[w7 + j];
+    Y[y + j] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3 + (a4 * x4 + a5 * x5 + a6 * x6 + a7 * x7);
+    Y[z + j] += b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3 + (b4 * x4 + b5 * x5 + b6 * x6 + b7 * x7);
   }
 }
 
@@ -326,15 +344,14 @@ function sgd(W, dW, { lr }) {
 // Adam (Kingma and Ba, 2015): m and v are running means of dW and of its square.
 function adam(W, dW, { lr }, { m, v }, step) {
   const beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  const unbias1 = 1 - beta1 ** step, unbias2 = 1 - beta2 ** step; // both means started from zero
+  // Both means started from zero: they are divided by 1 − β^step.
+  const rate = lr / (1 - beta1 ** step), shrink = 1 / Math.sqrt(1 - beta2 ** step);
   for (let i = 0; i < W.length; i++) {
     m[i] = beta1 * m[i] + (1 - beta1) * dW[i];
     v[i] = beta2 * v[i] + (1 - beta2) * dW[i] * dW[i];
-    W[i] -= (lr * m[i]) / unbias1 / (Math.sqrt(v[i] / unbias2) + epsilon);
+    W[i] -= (rate * m[i]) / (shrink * Math.sqrt(v[i]) + epsilon);
   }
 }
-
-const OPTIMIZERS = { sgd, adam };
 
 // Trains net.params in place and yields { loss, norm } after each update, without end. It walks
 // through the batches { inputs, targets, B, goesOn } again and again; one that goes on takes the
@@ -343,7 +360,7 @@ const OPTIMIZERS = { sgd, adam };
 // When the loss or the gradient is not finite, `diverged` is true and the parameters go back to
 // those before the last update. With a lower learning rate training can go on from there.
 export function* train(net, batches, settings) {
-  const names = Object.keys(shapes(net));
+  const names = Object.keys(shapes(net)), optimizers = { sgd, adam };
   const last = names.map((name) => net.params[name].slice());
   const noMeans = () => last.map((W) => ({ m: zeros(W, W.length), v: zeros(W, W.length) }));
   let means = noMeans(), state = null;
@@ -358,7 +375,7 @@ export function* train(net, batches, settings) {
       const W = net.params[name];
       if (diverged) return W.set(last[k]);
       last[k].set(W);
-      OPTIMIZERS[settings.optimizer](W, gradients[name], settings, means[k], step);
+      optimizers[settings.optimizer](W, gradients[name], settings, means[k], step);
     });
     yield { loss, norm: size, diverged };
   }
@@ -410,8 +427,7 @@ export function random(seed) {
 }
 
 // A normal number from two uniform ones (Box and Muller, 1958).
-export const normal = (uniform) =>
-  Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+const normal = (u, v) => Math.sqrt(-2 * Math.log(1 - u)) * Math.cos(2 * Math.PI * v);
 
 // A network whose parameters are Float arrays filled by next(isWeight), number by number.
 function filled(sizes, Float, next) {
@@ -425,8 +441,8 @@ function filled(sizes, Float, next) {
 // for an RNN, its activation.
 export function network(sizes, settings = {}) {
   const { seed = 0, scale = sizes.h ** -0.5, forgetBias = 0, Float = Float64Array } = settings;
-  const uniform = random(seed);
-  const net = filled(sizes, Float, (isWeight) => (isWeight ? scale * normal(uniform) : 0));
+  const uniform = random(seed), weight = () => scale * normal(uniform(), uniform());
+  const net = filled(sizes, Float, (isWeight) => (isWeight ? weight() : 0));
   if (net.cell === "lstm") net.params.b.fill(forgetBias, net.h, 2 * net.h);
   return net;
 }
