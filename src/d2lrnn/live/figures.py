@@ -9,9 +9,9 @@ import traitlets
 from d2lrnn.plotting import COLORS
 
 # The modules of the figures, in the order in which they need each other, and the host that shows one.
-MODULES = {"drawing": "explore.js", "eigenvalues": "live/eigenvalues.js"}
+MODULES = {"drawing": "explore.js", "engine": "live/engine.js", "eigenvalues": "live/eigenvalues.js"}
 HOST = "live/page.js"
-FIGURES = [name for name in MODULES if name != "drawing"]
+FIGURES = [name for name in MODULES if name not in ("drawing", "engine")]
 
 
 def source(path):
