@@ -111,7 +111,7 @@ def uniform(answer):
             (longest, f"{which}: that is E[M]; the share of padding is asked for."),
             (mean / longest, f"{which}: that is the share of the tokens."),
             (100 * right, f"{which}: give a share between 0 and 1, not a percentage."),
-            (1 - mean / (longest - 1), f"{which}: the sum in (12.4) begins with n = 0."),
+            (1 - mean / (longest - 1), f"{which}: the sum in (12.5) begins with n = 0."),
             (1 - mean / N, f"{which}: that is padding up to the longest sentence of all, not of a batch."),
             (1 - N / 2 / longest, f"{which}: the mean of 1, 2, …, N is not N / 2."),
             (0.0, f"{which}: is F(n) raised to the power B?"),
