@@ -156,7 +156,7 @@ WRONG = [
     ("shift", lambda p, delta: torch.cat([shift(p, delta)[0::2], shift(p, delta)[1::2]]), "has them in turn"),
     ("shift", lambda p, delta: shift(p, delta).view(-1, 2).flip(1).flatten(), "interchanged"),
     ("shift", lambda p, delta: shift(p, delta, step=1), "not −j/d"),
-    ("shift", lambda p, delta: shift(p, delta, base=100.0), "it is not right"),
+    ("shift", lambda p, delta: shift(p, delta, base=30.0), "it is not right"),
     ("shift", lambda p, delta: shift(p, delta)[None], "of the same shape"),
     ("shift", found_and_shifted, "not linear"),
 ]
