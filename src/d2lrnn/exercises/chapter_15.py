@@ -74,7 +74,7 @@ def scale(answer):
 
 @checker(
     "15.count",
-    praise="With h = m = d additive attention has B·T_x·d² more; its tensor (B, T_y, T_x, m) has no counterpart in (a).",
+    praise="With h = m = d additive attention has B·T_x·d² more, and its tensor (B, T_y, T_x, m) is not in (a).",
 )
 def count(answer):
     B, T, S, h, d, m = 2, 3, 5, 7, 11, 13
