@@ -94,8 +94,6 @@ def waiting(chain=CHAIN, blocks=BLOCKS, factor=1):
     return lambda kind, T, h: (chain[kind] * T, factor * blocks[kind] * h * h * T)
 
 
-
-
 def candidate_paths(inner=True, gate_slope=True, tanh_slope=True, factor=True, direct=True, transposed=True):
     def paths(h_old, z, r, h_tilde, W_hh, W_hr):
         outer = (1 - z if factor else torch.ones_like(z)) * (1 - h_tilde**2 if tanh_slope else 1)
