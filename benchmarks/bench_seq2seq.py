@@ -1,6 +1,6 @@
 """Sequence to sequence: training speed beside the textbook form; chapter 13's model with other seeds; real pairs.
 
-    python benchmarks/bench_seq2seq.py [speed] [unseen] [real_pairs]
+    python benchmarks/bench_seq2seq.py [speed] [unseen] [output_layer] [real_pairs]
 
 Reads the English–French pairs. One thread, and seconds are those of processor time.
 """
@@ -115,21 +115,35 @@ def speed():
 
 
 class Chapter13(nn.Module):
-    """Chapter 13's translator of wiring (3): the output layer reads the state, the context and the token before."""
+    """Chapter 13's translator of wiring (3): the output layer reads the state, the context and the token before.
 
-    def __init__(self, source_vocab_size, target_vocab_size, hidden_size=96, embedding_size=64):
+    `output_reads` leaves one of the last two out, or both, which is wiring (2).
+    """
+
+    def __init__(
+        self,
+        source_vocab_size,
+        target_vocab_size,
+        hidden_size=96,
+        embedding_size=64,
+        output_reads=("context", "token"),
+    ):
         super().__init__()
+        self.output_reads = output_reads
+        size = hidden_size * (1 + ("context" in output_reads)) + embedding_size * ("token" in output_reads)
         self.encoder = Encoder(source_vocab_size, hidden_size, embedding_size=embedding_size)
         self.embedding = nn.Embedding(target_vocab_size, embedding_size)
         self.first_state = nn.Linear(hidden_size, hidden_size)
         self.recurrent = nn.GRU(embedding_size + hidden_size, hidden_size)
-        self.output = nn.Linear(2 * hidden_size + embedding_size, target_vocab_size)
+        self.output = nn.Linear(size, target_vocab_size)
 
     def decode(self, tokens, context, state):
         E = self.embedding(tokens.T)
         context = context.expand(len(E), -1, -1)
         S, state = self.recurrent(torch.cat([E, context], dim=2), state)
-        return self.output(torch.cat([S, context, E], dim=2)).transpose(0, 1), state
+        others = {"context": context, "token": E}
+        S = torch.cat([S, *(others[name] for name in self.output_reads)], dim=2)
+        return self.output(S).transpose(0, 1), state
 
     def read(self, source, lengths):
         _, context = self.encoder(source, lengths)
@@ -154,32 +168,57 @@ def written_greedily(model, source_ids, data):
     return [row[: row.index(data.eos_id)] for row in rows]
 
 
-def unseen():
-    print("unseen: chapter 13's model with other seeds of training; new sentences and new combinations: BLEU, exact")
+def chapter_data():
+    """The pairs of chapter 13, and the ids of each part."""
     drawn = grammar.sample(80_000, seed=0)
     sentences = list(dict.fromkeys(s for s in drawn if len(s.english) <= 6 and s.english[-1] == "."))
     taken_out = set(sorted(set().union(*map(neighbours, sentences)))[::10])
     seen = [grammar.written(s) for s in sentences if not neighbours(s) & taken_out]
     train_pairs = [pair for i, pair in enumerate(seen) if i % 20]
     data = PairData(train_pairs, Tokenizer(), Tokenizer(elision=True))
-    ids = data.encode(train_pairs)
-    tests = {"new sentences": data.encode(seen[::20])}
-    tests["new combinations"] = data.encode([grammar.written(s) for s in sentences if neighbours(s) & taken_out])
+    new_combinations = [grammar.written(s) for s in sentences if neighbours(s) & taken_out]
+    tests = {"new sentences": data.encode(seen[::20]), "new combinations": data.encode(new_combinations)}
+    return data, data.encode(train_pairs), tests
+
+
+def chapter_model(data, ids, seed, num_epochs, schedule=None, **settings):
+    torch.manual_seed(seed)
+    model = Chapter13(len(data.source_vocab), len(data.target_vocab), **settings)
+    training.fit_batches(
+        model,
+        lambda generator: pair_batches(*ids, 64, data.pad_id, generator),
+        chapter_loss,
+        num_epochs=num_epochs,
+        lr=0.03,
+        optimizer=partial(torch.optim.AdamW, weight_decay=0.3, fused=True),
+        schedule=schedule,
+        seed=seed,
+    )
+    return model.eval()
+
+
+def output_layer():
+    print("output_layer: one epoch of chapter 13, what the output layer reads besides the state; perplexity on new")
+    print(" sentences. About the same number of parameters.")
+    data, ids, tests = chapter_data()
+    batches = list(pair_batches(*tests["new sentences"], 400, data.pad_id, shuffle=False))
+    for output_reads, hidden_size in (((), 86), (("token",), 80), (("context",), 76), (("context", "token"), 71)):
+        name = " and ".join(output_reads) or "nothing"
+        for seed in range(2):
+            settings = dict(hidden_size=hidden_size, embedding_size=32, output_reads=output_reads)
+            model = chapter_model(data, ids, seed, 1, **settings)
+            perplexity = training.evaluate_batches(model, batches, chapter_loss)
+            record(f"{name}, seed {seed}", perplexity=perplexity, parameters=sum(p.numel() for p in model.parameters()))
+            print(f"  {name}, seed {seed}{perplexity:8.3f}", flush=True)
+
+
+def unseen():
+    print("unseen: chapter 13's model with other seeds of training; new sentences and new combinations: BLEU, exact")
+    data, ids, tests = chapter_data()
     for seed in range(5):
-        torch.manual_seed(seed)
-        model = Chapter13(len(data.source_vocab), len(data.target_vocab))
-        training.fit_batches(
-            model,
-            lambda generator: pair_batches(*ids, 64, data.pad_id, generator),
-            chapter_loss,
-            num_epochs=4,
-            lr=0.03,
-            optimizer=partial(torch.optim.AdamW, weight_decay=0.3, fused=True),
-            schedule=lambda epoch: 1 - (epoch - 1) / 4,
-            seed=seed,
-        )
+        model = chapter_model(data, ids, seed, 4, lambda epoch: 1 - (epoch - 1) / 4)
         for name, (source_ids, target_ids) in tests.items():
-            candidates = written_greedily(model.eval(), source_ids, data)
+            candidates = written_greedily(model, source_ids, data)
             references = [row[1:-1] for row in target_ids]
             exact = sum(c == r for c, r in zip(candidates, references, strict=True)) / len(references)
             score = bleu(candidates, [[r] for r in references])
@@ -263,4 +302,4 @@ def bags(data, sentences):
 
 
 if __name__ == "__main__":
-    run({"speed": speed, "unseen": unseen, "real_pairs": real_pairs})
+    run({"speed": speed, "unseen": unseen, "output_layer": output_layer, "real_pairs": real_pairs})
