@@ -66,7 +66,7 @@ def batch(answer):
             new_state = new_state.flatten(0, 1)
         if not best.shape == tokens.shape == (B, k):
             if best.numel() == B * k * k:
-                return "these are the k best of *each* hypothesis: the candidates of a sentence compete with each other."
+                return "these are the k best of *each* hypothesis: all candidates of a sentence compete."
             if best.numel() == k and B > 1:
                 return "these are the k best of the whole batch: each sentence has a beam of its own."
             return f"log P and the tokens must have the shape {(B, k)}, not {tuple(best.shape)}, {tuple(tokens.shape)}."
