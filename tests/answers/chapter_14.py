@@ -183,7 +183,7 @@ WRONG = [
     ("stop", lambda *given: False, "always says False"),
     ("stop", lambda live, *given: may_stop(live.min()[None], *given), "likeliest"),
     ("stop", lambda *given: may_stop(*given[:-1], 1), "more results are wanted"),
-    ("stop", lambda p, s, T, a, w: (s >= p.max() / ((5 + T) / 6) ** a).sum().item() >= w, "Google's"),
+    ("stop", lambda p, s, T, a, w: (s >= p.max() / ((5 + T) / 6) ** a).sum().item() >= w, "another divisor"),
     ("stop", lambda p, s, T, a, w: (s >= p.max() / T).sum().item() >= w, "where is α"),
     ("stop", lambda p, s, T, a, w: (s >= p.max() / (a * T or 1)).sum().item() >= w, "not a factor"),
     ("stop", lambda p, s, T, a, w: (s >= p.max()).sum().item() >= w, "log P itself"),

@@ -139,7 +139,7 @@ def stop(answer):
             "one finished hypothesis above the bound is not enough when more results are wanted.": (
                 best[0] >= live.max().item() / divisor
             ),
-            "you use Google's divisor; (14.4) has another one.": (
+            "you divide by ((5 + T') / 6)^α; (14.4) has another divisor.": (
                 last >= live.max().item() / ((5 + max_steps) / 6) ** alpha
             ),
             "α is an exponent of the length, not a factor.": last >= live.max().item() / (alpha * max_steps or 1),
