@@ -3,7 +3,7 @@
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number, whole
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number
 
 
 @checker(
@@ -25,7 +25,7 @@ def count(answer):
         slips = [
             (first + upper * (L - 1), "the output layer is missing."),
             (right - q, "the bias of the output layer is missing."),
-            (layer(D, D, 2) + (L - 1) * layer(both, both, 2) + output, "torch has two biases, these equations have one."),
+            (layer(D, D, 2) + (L - 1) * layer(both, both, 2) + output, "torch has two biases, (11.1) has one."),
             (layer(D, D, 0) + (L - 1) * layer(both, both, 0) + output, "the biases of the hidden layers are missing."),
             (first + (L - 1) * layer(h_1, h_2) + output, "a layer above reads both directions of the layer below."),
             (L * first + output, "only the first layer reads the D inputs."),
