@@ -94,7 +94,34 @@ def waiting(chain=CHAIN, blocks=BLOCKS, factor=1):
     return lambda kind, T, h: (chain[kind] * T, factor * blocks[kind] * h * h * T)
 
 
-FILLED = {"start": 9.1, "h = 96": 8.2, "lr = 0.001": 16.4, "lr = 0.1": 8.6, "num_steps = 10": 9.6}
+def candidate_paths(inner=True, gate_slope=True, tanh_slope=True, factor=True, direct=True, transposed=True):
+    def paths(h_old, z, r, h_tilde, W_hh, W_hr):
+        outer = (1 - z if factor else torch.ones_like(z)) * (1 - h_tilde**2 if tanh_slope else 1)
+        of_gate = h_old * (r * (1 - r) if gate_slope else 1)
+        gated = direct * torch.diag(r) + inner * torch.diag(of_gate) @ W_hr.T
+        return torch.diag(outer) @ (W_hh.T if transposed else W_hh) @ gated
+
+    return paths
+
+
+def by_hand(h_old, z, r, h_tilde, W_hh, W_hr):
+    """Number by number, as a list of lists."""
+    units = range(len(z))
+    rows = []
+    for i in units:
+        outer = (1 - z[i]) * (1 - h_tilde[i] ** 2)
+        row = []
+        for j in units:
+            paths = sum(W_hh[k, i] * h_old[k] * r[k] * (1 - r[k]) * W_hr[j, k] for k in units)
+            row.append((outer * (W_hh[j, i] * r[j] + paths)).item())
+        rows.append(row)
+    return rows
+
+
+def terms_of_the_chapter(h_old, z, r, h_tilde, W_hh, W_hr):
+    slope, u = (1 - z) * (1 - h_tilde**2), h_old @ W_hh
+    return torch.diag(slope * r) @ W_hh.T + torch.diag(slope * u * r * (1 - r)) @ W_hr.T
+
 
 RIGHT = {
     "only_one_input": gates(),
@@ -102,12 +129,15 @@ RIGHT = {
     "reset_before": step_before(),
     "swap": negated(),
     "run_time": waiting(),
-    "table": FILLED,
+    "jacobian_before": candidate_paths(),
 }
 
 ALSO_RIGHT = [
     ("only_one_input", gates(after=(1.0, 1.0), before=(1.0, 0.0))),
     ("only_one_input", gates(before=(0.0, 1.0))),
+    ("only_one_input", lambda t, t_prime: torch.tensor([0.3, 1.0] if t != t_prime else [0.0, 0.0])),
+    ("jacobian_before", by_hand),
+    ("jacobian_before", lambda *given: candidate_paths()(*given).numpy()),
 ]
 
 WRONG = [
@@ -168,13 +198,15 @@ WRONG = [
     ("run_time", waiting(factor=2), "do not wait for H"),
     ("run_time", waiting(blocks=dict.fromkeys(BLOCKS, 1)), "of its own"),
     ("run_time", waiting(factor=5), "multiplications"),
-    ("table", {"start": 9.0}, "with the keys"),
-    ("table", FILLED | {"h = 96": ...}, "still empty: h = 96"),
-    ("table", FILLED | {"h = 96": float("nan")}, "not finite"),
-    ("table", {"start": 2.2, "h = 96": 2.1, "lr = 0.001": 2.8, "lr = 0.1": 2.15, "num_steps = 10": 2.3}, "in nats"),
-    ("table", FILLED | {"h = 96": 2.1}, "too good"),
-    ("table", {name: 2 ** torch.tensor(value).log().item() for name, value in FILLED.items()}, "with base e"),
-    ("table", FILLED | {"lr = 0.001": 9000.0}, "worse than guessing"),
-    ("table", FILLED | {"h = 96": 9.1}, "the same to the last digit"),
-    ("table", FILLED | {"lr = 0.001": 9.0}, "only the rate"),
+    ("jacobian_before", lambda *given: torch.zeros(2), "one matrix"),
+    ("jacobian_before", lambda h_old, *given: torch.zeros(len(h_old), len(h_old)), "product rule"),
+    ("jacobian_before", candidate_paths(inner=False), "the path through W_hr is missing"),
+    ("jacobian_before", candidate_paths(direct=False), "held fixed is missing"),
+    ("jacobian_before", candidate_paths(gate_slope=False), "the gate's σ"),
+    ("jacobian_before", candidate_paths(tanh_slope=False), "slope of the tanh"),
+    ("jacobian_before", candidate_paths(factor=False), "by (9.1)"),
+    ("jacobian_before", candidate_paths(transposed=False), "W_hh is not transposed"),
+    ("jacobian_before", lambda *given: candidate_paths()(*given).T, "the transpose"),
+    ("jacobian_before", terms_of_the_chapter, "after the product"),
+    ("jacobian_before", lambda h, z, *given: torch.diag(z) + candidate_paths()(h, z, *given), "direct path"),
 ]

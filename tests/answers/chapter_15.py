@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from d2lrnn.batches import mask
@@ -46,9 +47,43 @@ def dearer(g, d):
     return max(1, (g - 2) * d + 1)
 
 
-RIGHT = {"mask": masked, "scale": scale, "count": count, "dearer": dearer, "order": "ABF"}
+def shift(p, delta, base=10000.0, step=2, sign=1):
+    angle = delta * base ** (-torch.arange(0, len(p), 2) * step / 2 / len(p))
+    sine, cosine = p[0::2], p[1::2]
+    new_sine = sine * angle.cos() + sign * cosine * angle.sin()
+    return torch.stack([new_sine, cosine * angle.cos() - sign * sine * angle.sin()], dim=1).flatten()
+
+
+def shift_matrix(p, delta):
+    """The same as one matrix product, in NumPy."""
+    d, p = len(p), p.numpy()
+    matrix = np.zeros((d, d))
+    for j in range(d // 2):
+        angle = delta * 10000 ** (-2 * j / d)
+        matrix[2 * j : 2 * j + 2, 2 * j : 2 * j + 2] = [
+            [np.cos(angle), np.sin(angle)],
+            [-np.sin(angle), np.cos(angle)],
+        ]
+    return matrix @ p
+
+
+def encoding(t, d):
+    angles = t * 10000.0 ** (-torch.arange(0, d, 2) / d)
+    return torch.stack([angles.sin(), angles.cos()], dim=1).flatten()
+
+
+def found_and_shifted(p, delta):
+    """Looks for t, which a linear map cannot."""
+    t = min(range(100), key=lambda t: (encoding(t, len(p)) - p).abs().sum())
+    return encoding(t + delta, len(p))
+
+
+RIGHT = {"mask": masked, "scale": scale, "count": count, "dearer": dearer, "order": "ABF", "shift": shift}
 
 ALSO_RIGHT = [
+    ("shift", shift_matrix),
+    ("shift", lambda p, delta: shift(p, delta).tolist()),
+    ("shift", lambda p, delta: shift(p.double(), delta)),
     ("order", {"a", "b", "f"}),
     ("mask", lambda s, n: masked(s, n).tolist()),
     ("count", lambda *sizes: torch.tensor(count(*sizes))),
@@ -114,4 +149,14 @@ WRONG = [
     ("order", "BF", "can two"),
     ("order", "AF", "would know the position"),
     ("order", "AB", "position by position"),
+    ("shift", lambda p, delta: p, "that is p_t itself"),
+    ("shift", lambda p, delta: shift(p, delta, sign=-1), "mind the signs"),
+    ("shift", lambda p, delta: encoding(delta, len(p)), "p_t must be used"),
+    ("shift", lambda p, delta: p + encoding(delta, len(p)), "not the sums of sines"),
+    ("shift", lambda p, delta: torch.cat([shift(p, delta)[0::2], shift(p, delta)[1::2]]), "has them in turn"),
+    ("shift", lambda p, delta: shift(p, delta).view(-1, 2).flip(1).flatten(), "interchanged"),
+    ("shift", lambda p, delta: shift(p, delta, step=1), "not −j/d"),
+    ("shift", lambda p, delta: shift(p, delta, base=30.0), "it is not right"),
+    ("shift", lambda p, delta: shift(p, delta)[None], "of the same shape"),
+    ("shift", found_and_shifted, "not linear"),
 ]

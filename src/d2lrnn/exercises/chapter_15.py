@@ -74,7 +74,7 @@ def scale(answer):
 
 @checker(
     "15.count",
-    praise="With h = m = d additive attention has S·d² more; its tensor (B, T, S, m) has no counterpart in (a).",
+    praise="With h = m = d additive attention has B·T_x·d² more, and its tensor (B, T_y, T_x, m) is not in (a).",
 )
 def count(answer):
     B, T, S, h, d, m = 2, 3, 5, 7, 11, 13
@@ -158,3 +158,46 @@ def order(answer):
     for letter, hint in hints.items():
         if letter not in named:
             return hint
+
+
+def _positions(places, d):
+    """The positional encodings of places (N,): (N, d)."""
+    omega = 10000.0 ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+    angles = torch.as_tensor(places, dtype=torch.float64)[:, None] * omega
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+@checker(
+    "15.shift",
+    praise="A rotation of each pair, by an angle that depends on δ alone: the same one everywhere in the text.",
+)
+def shift(answer):
+    for t, delta, d in [(3, 1, 4), (7, 5, 8), (40, -6, 16), (0, 12, 6), (9, 0, 10)]:
+        before, right, back = _positions([t, t + delta, t - delta], d)
+        result = as_tensor(call(answer, before.float(), delta)).double()
+        if result.shape != right.shape:
+            return f"from p_t of shape ({d},) return p_(t+δ) of the same shape, not {tuple(result.shape)}."
+        alone, half = _positions([delta], d)[0], d // 2
+        pairs = right.view(half, 2)
+        exponents = torch.arange(half, dtype=torch.float64)
+        sine, cosine = before[0::2], before[1::2]
+        angle = delta * 10000.0 ** (-exponents / d)
+        other = torch.stack([sine * angle.cos() + cosine * angle.sin(), cosine * angle.cos() - sine * angle.sin()], 1)
+        slips = [
+            (before, "that is p_t itself."),
+            (back, "that is p_(t−δ): mind the signs of the addition theorems."),
+            (alone, "that is p_δ, whatever t is: p_t must be used."),
+            (before + alone, "sines of a sum are not the sums of sines: that is p_t + p_δ."),
+            (torch.cat([pairs[:, 0], pairs[:, 1]]), "first all sines, then all cosines: (15.10) has them in turn."),
+            (pairs.flip(1).flatten(), "sine and cosine are interchanged."),
+            (other.flatten(), "the frequencies: in (15.10) the exponent is −2j/d for the pair j, not −j/d."),
+        ]
+        if not close(result, right, 1e-3):
+            return find_slip(result, slips) or f"for t = {t}, δ = {delta} and d = {d} it is not right."
+    mixed = torch.randn(8, generator=torch.Generator().manual_seed(0))  # a linear function takes any vector
+    result = as_tensor(call(answer, mixed.clone(), 2)).double()
+    angle = 2 * 10000.0 ** (-torch.arange(0, 8, 2, dtype=torch.float64) / 8)
+    sine, cosine = mixed.double().view(4, 2).unbind(1)
+    right = torch.stack([sine * angle.cos() + cosine * angle.sin(), cosine * angle.cos() - sine * angle.sin()], 1)
+    if not close(result, right.flatten(), 1e-3):
+        return "right for these p_t, but not linear: work with the pairs, do not compute t from them."
