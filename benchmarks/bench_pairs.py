@@ -33,23 +33,31 @@ def by_source(pairs, seed):
 
 
 def split():
-    """Known held-out sentences, and the share of the words of their translations that a table of the others finds."""
+    """Known held-out sentences, and the share of the words of their translations that a table of the others finds.
+
+    For comparison: what the constant answer "je ." finds, and how many held-out translations are in the training part.
+    """
     pairs = load_pairs("eng_fra")
     copies = Counter(normalize(x) for x, _ in pairs)
     forecast = 100 * (1 - sum(k * 0.1 ** (k - 1) for k in copies.values()) / len(pairs))
     record("corpus", pairs=len(pairs), sources=len(copies))
     record("by_pair", forecast=forecast)
     for way in (by_pair, by_source):
-        known, found = [], []
+        known, found, constant, target = [], [], [], []
         for seed in SEEDS:
             train, held_out = way(pairs, seed)
             table = {normalize(x): Counter(FRENCH(y)) for x, y in train}
             known.append(sum(normalize(x) in table for x, _ in held_out) / len(held_out))
             words = [(Counter(FRENCH(y)), table.get(normalize(x), Counter())) for x, y in held_out]
-            found.append(sum((y & z).total() for y, z in words) / sum(y.total() for y, _ in words))
-        known, found = 100 * sum(known) / len(SEEDS), 100 * sum(found) / len(SEEDS)
-        print(f"{way.__name__}: {known:.1f} % known, {found:.1f} % of the words found")
-        record(way.__name__, known=known, found=found)
+            total = sum(y.total() for y, _ in words)
+            found.append(sum((y & z).total() for y, z in words) / total)
+            constant.append(sum((y & Counter(["je", "."])).total() for y, _ in words) / total)
+            translations = {normalize(y) for _, y in train}
+            target.append(sum(normalize(y) in translations for _, y in held_out) / len(held_out))
+        known, found, constant, target = (100 * sum(s) / len(SEEDS) for s in (known, found, constant, target))
+        print(f"{way.__name__}: {known:.1f} % known, {found:.1f} % of the words found (constant: {constant:.1f} %)")
+        print(f"{way.__name__}: {target:.1f} % of the translations are in the training part")
+        record(way.__name__, known=known, found=found, constant=constant, target=target)
 
 
 def tokens():
@@ -65,9 +73,10 @@ def tokens():
     for name, way in ways.items():
         types = {token for _, y in train for token in way(y)}
         new = [token for _, y in held_out for token in way(y)]
-        unknown = 100 * sum(token not in types for token in new) / len(new)
-        print(f"{name}: {len(types)} types, {unknown:.1f} % unknown")
-        record(name, types=len(types), unknown=unknown)
+        number = sum(token not in types for token in new)
+        unknown, in_100 = 100 * number / len(new), 100 * number / len(held_out)
+        print(f"{name}: {len(types)} types, {unknown:.1f} % unknown, {in_100:.1f} in 100 sentences")
+        record(name, types=len(types), unknown=unknown, unknown_in_100_sentences=in_100)
 
 
 def subwords():

@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 12, machine translation and its data."""
 
 import random
+import unicodedata
 
 import torch
 
@@ -57,6 +58,18 @@ def spell_once(word, merges):
     return symbols
 
 
+def spell_joined(word, merges):
+    """Compares the letters joined, so that (a, bc) merges ab and c, too."""
+    symbols = list(word)
+    for merge in merges:
+        i = 0
+        while i < len(symbols) - 1:
+            if symbols[i] + symbols[i + 1] == "".join(merge):
+                symbols[i : i + 2] = ["".join(merge)]
+            i += 1
+    return symbols
+
+
 def padding(N, B):
     longest = sum(1 - (n / N) ** B for n in range(N))
     return 1 - (N + 1) / 2 / longest
@@ -90,6 +103,34 @@ def split_with_repeats(pairs, num_held_out):
     return [p for p in pairs if normalize(p[0]) not in chosen], [p for p in pairs if normalize(p[0]) in chosen]
 
 
+def split_first(pairs, num_held_out, key=normalize):
+    """Not at random: the first ones."""
+    chosen = set(list(dict.fromkeys(key(x) for x, _ in pairs))[:num_held_out])
+    return [p for p in pairs if key(p[0]) not in chosen], [p for p in pairs if key(p[0]) in chosen]
+
+
+def split_sources_of_pairs(pairs, num_held_out):
+    """Counts pairs, not sentences."""
+    chosen = {normalize(x) for x, _ in pairs[:num_held_out]}
+    return [p for p in pairs if normalize(p[0]) not in chosen], [p for p in pairs if normalize(p[0]) in chosen]
+
+
+def split_spellings(pairs, num_held_out):
+    """Counts spellings, and compares sentences."""
+    chosen = {normalize(x) for x in list(dict.fromkeys(x for x, _ in pairs))[:num_held_out]}
+    return [p for p in pairs if normalize(p[0]) not in chosen], [p for p in pairs if normalize(p[0]) in chosen]
+
+
+def own_cleaning(sentence):
+    """Without NFC."""
+    return " ".join(sentence.lower().replace("\u2019", "'").split())
+
+
+def own_cleaning_too(sentence):
+    """Without the apostrophes."""
+    return " ".join(unicodedata.normalize("NFC", sentence).lower().split())
+
+
 def split_normalized(pairs, num_held_out):
     return split([(normalize(x), y) for x, y in pairs], num_held_out)
 
@@ -105,6 +146,8 @@ RIGHT = {
 ALSO_RIGHT = [
     ("models", ["b", "c"]),
     ("models", "c, b"),
+    ("models", "B and C"),
+    ("split", split_first),
     ("models", ["B", "C"]),
     ("places", [19.0, 5.0]),
     ("places", torch.tensor([19, 5])),
@@ -125,8 +168,13 @@ WRONG = [
     ("split", lambda pairs, n: split(pairs, n, key=lambda x: x), "two spellings"),
     ("split", split_once, "in neither list"),
     ("split", lambda pairs, n: split(pairs, n)[::-1], "wrong order"),
-    ("split", lambda pairs, n: split(pairs, n + 1), "instead of 3"),
-    ("split", split_with_repeats, "one sentence twice"),
+    ("split", lambda pairs, n: split(pairs, n + 1), "4 instead of 3"),
+    ("split", lambda pairs, n: split(pairs, 3), "3 instead of"),
+    ("split", split_with_repeats, "spellings twice"),
+    ("split", split_sources_of_pairs, "spellings twice"),
+    ("split", split_spellings, "spellings twice"),
+    ("split", lambda pairs, n: split_first(pairs, n, own_cleaning), "two spellings"),
+    ("split", lambda pairs, n: split_first(pairs, n, own_cleaning_too), "two spellings"),
     ("split", split_normalized, "as they were given"),
     ("split", lambda pairs, n: pairs, "two lists"),
     ("places", 24, "two numbers"),
@@ -143,6 +191,7 @@ WRONG = [
     ("spell", lambda word, merges: spell(word, merges[::-1]), "Apply the first merge"),
     ("spell", spell_longest, "in the order of the list"),
     ("spell", spell_once, "every place"),
+    ("spell", spell_joined, "must be two pieces"),
     ("spell", lambda word, merges: spell(word, MERGES), "nothing was merged"),
     ("uniform", padding, "the function and the two shares"),
     ("uniform", (lambda N, B: sum(1 - (n / N) ** B for n in range(N)), 0.25, 0.5), "that is E[M]"),

@@ -1,5 +1,8 @@
 """Checkers of chapter 12, machine translation and its data."""
 
+import random
+import re
+
 from d2lrnn.exercises import NotAnswered, call, checker, close, find_slip, letters, number
 from d2lrnn.text import normalize
 
@@ -13,6 +16,8 @@ def _unanswered(value):
     praise="The channel runs from what we want to write to what we have read.",
 )
 def models(answer):
+    if isinstance(answer, str):  # "B and C" is an answer as well
+        answer = re.sub(r"\band\b", " ", answer)
     named = letters(answer, "ABCD")
     if not named:
         return 'the answer must be letters from A to D, such as "AB".'
@@ -57,6 +62,7 @@ SPELLED = [
     ("formons", MERGES, ["f", "o", "rm", "ons"]),
     ("abc", [("b", "c"), ("a", "b")], ["a", "bc"]),
     ("abc", [("a", "b"), ("b", "c")], ["ab", "c"]),
+    ("abc", [("a", "b"), ("a", "bc")], ["ab", "c"]),
     ("xanan", [("a", "n")], ["x", "an", "an"]),
     ("banana", [("a", "n"), ("an", "a")], ["b", "an", "ana"]),
     ("aaaaa", [("a", "a")], ["aa", "aa", "a"]),
@@ -85,6 +91,8 @@ def spell(answer):
             return f"{which}: a pair must be merged at every place where it stands."
         if word == "aaaaa":
             return f"{which}: go from left to right, and let no two merged pieces share a character."
+        if word == "abc" and merges[-1] == ("a", "bc"):
+            return f"{which}: a and bc must be two pieces to be merged; here the pieces are ab and c."
         if word == "abc":
             return f"{which}: that is {result}. The merges must be applied in the order of the list."
         return f"{which}: {result} is wrong. Apply the first merge to the whole word, then the second to what came out."
@@ -138,11 +146,16 @@ def uniform(answer):
     praise="All translations of a held-out sentence are held out with it, and serve as its references.",
 )
 def split(answer):
-    sources = ["Wait.", "Run!", "I am cold.", "caf\u00e9?", "It rains.", "Who knows?", "Thank you.", "Come in."]
-    pairs = [(source, f"{source} {k}") for k in range(3) for source in sources[: 8 - 2 * k]]
-    pairs += [("wait.", "Patiente."), ("cafe\u0301?", "Un café ?"), ("I\u00a0am cold.", "J'ai froid.")]
-    num_held_out, wrong_number = 3, None
-    for _ in range(30):  # most answers draw at random, and a wrong one may be lucky
+    sources = ["Wait.", "Run!", "I am cold.", "caf\u00e9?", "It rains.", "Who knows?", "Thank you.", "I don't."]
+    pairs = [("wait.", "Patiente.")]
+    pairs += [(source, f"{source} {k}") for k in range(3) for source in sources[: 8 - 2 * k]]
+    pairs += [("cafe\u0301?", "Un café ?"), ("I\u00a0am cold.", "J'ai froid."), ("I don\u2019t.", "Pas moi.")]
+    wrong_number, draw = None, random.Random(0)
+    for trial in range(30):  # most answers draw at random, and a wrong one may be lucky
+        num_held_out = 3
+        if trial > 1:  # some take the first ones
+            draw.shuffle(pairs)
+            num_held_out = 1 + trial % 4
         result = call(answer, list(pairs), num_held_out)
         try:
             train, held_out = (list(map(tuple, part)) for part in result)
@@ -165,7 +178,7 @@ def split(answer):
         if drawn != num_held_out:
             if len({normalize(x) for x, _ in train}) == num_held_out:
                 return "the two lists are in the wrong order: first the training pairs."
-            how = " Can your draw take one sentence twice?" if drawn < num_held_out else ""
+            how = " Do you count a sentence with two pairs or spellings twice?" if drawn < num_held_out else ""
             # Two spellings drawn together are a wrong number as well: another draw may show the reason.
-            wrong_number = f"{drawn} source sentences are held out instead of {num_held_out}.{how}"
+            wrong_number = wrong_number or f"held-out source sentences: {drawn} instead of {num_held_out}.{how}"
     return wrong_number
