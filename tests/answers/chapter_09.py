@@ -59,6 +59,15 @@ def gated_product(X_t, H, params):
     return Z * H + (1 - Z) * torch.tanh(X_h + torch.sigmoid(X_r + H_r) * H_h)
 
 
+def gated_bias(X_t, H, params):
+    """(9.5), but the gate acts on the bias of the product, too."""
+    h = H.shape[1]
+    X_parts = X_t @ params["W_x"] + params["b_x"]
+    R, Z, _ = torch.sigmoid(X_parts + H @ params["W_h"] + params["b_h"]).chunk(3, 1)
+    inner = (R * H) @ params["W_h"][:, 2 * h :] + R * params["b_h"][2 * h :]
+    return Z * H + (1 - Z) * torch.tanh(X_parts[:, 2 * h :] + inner)
+
+
 def negated(names=("W_x", "W_h", "b_x", "b_h"), block=1):
     def convert(params):
         h = params["W_h"].shape[0]
@@ -136,6 +145,9 @@ ALSO_RIGHT = [
     ("only_one_input", gates(after=(1.0, 1.0), before=(1.0, 0.0))),
     ("only_one_input", gates(before=(0.0, 1.0))),
     ("only_one_input", lambda t, t_prime: torch.tensor([0.3, 1.0] if t != t_prime else [0.0, 0.0])),
+    ("reset_before", lambda *given: step_before()(*given).numpy()),
+    ("reset_before", lambda *given: step_before()(*given).tolist()),
+    ("swap", lambda params: {name: p.numpy() for name, p in negated()(params).items()}),
     ("jacobian_before", by_hand),
     ("jacobian_before", lambda *given: candidate_paths()(*given).numpy()),
 ]
@@ -161,7 +173,7 @@ WRONG = [
     ("parameters", layer_parameters(gru=4), "as an LSTM has"),
     ("parameters", layer_parameters(rnn=3), "as a GRU has"),
     ("parameters", layer_parameters(lstm=5), "it is not"),
-    ("reset_before", lambda X_t, H, params: (H, H), "one tensor"),
+    ("reset_before", lambda X_t, H, params: (H, H), "H_t alone"),
     ("reset_before", lambda X_t, H, params: H[:, :2], "must have the shape"),
     ("reset_before", step_before(after=True), "on the result of the product"),
     ("reset_before", step_before(swap=True), "replaces where it should keep"),
@@ -174,6 +186,7 @@ WRONG = [
     ("reset_before", reset_everywhere(kept=True, seen=False), "not what R lets through"),
     ("reset_before", reset_everywhere(kept=False, seen=True), "in the candidate only"),
     ("reset_before", without_candidate_bias, "biases of the candidate"),
+    ("reset_before", gated_bias, "act on the bias"),
     ("reset_before", gated_product, "multiply R with H before it"),
     ("reset_before", lambda X_t, H, params: H, "not right"),
     ("swap", lambda params: 3, "return a dict"),

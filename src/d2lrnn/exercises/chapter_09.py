@@ -92,14 +92,15 @@ def _gru_problem():
 
 @checker(
     "09.reset_before",
-    praise="The product with W_hh has to wait for the gate: two products one after the other in each step.",
+    praise="The gate acts on the old state itself, so only the sum of the two biases counts here.",
 )
 def reset_before(answer):
     X, H, params = _gru_problem()
     X_t, h = X[0], H.shape[1]
     result = call(answer, X_t.clone(), H.clone(), {name: p.clone() for name, p in params.items()})
-    if not isinstance(result, torch.Tensor):
-        return "return one tensor, H_t, of shape (B, h)."
+    if isinstance(result, tuple):
+        return "return H_t alone, of shape (B, h)."
+    result = as_tensor(result)
     if result.shape != H.shape:
         return f"H_t must have the shape (B, h) = {tuple(H.shape)}, not {tuple(result.shape)}."
     W_x, W_h, b_x, b_h = (params[name] for name in ("W_x", "W_h", "b_x", "b_h"))
@@ -115,6 +116,8 @@ def reset_before(answer):
     old, update = torch.sigmoid(A[:, :h]), torch.sigmoid(A[:, h : 2 * h])
     inner = X_t @ W_x[:, 2 * h :] + (b_x + b_h)[2 * h :] + old * (H @ W_h[:, 2 * h :])
     gated_product = update * H + (1 - update) * torch.tanh(inner)
+    inner = X_t @ W_x[:, 2 * h :] + b_x[2 * h :] + (old * H) @ W_h[:, 2 * h :] + old * b_h[2 * h :]
+    gated_bias = update * H + (1 - update) * torch.tanh(inner)
     candidate = (step() - update * H) / (1 - update)
     seen = torch.sigmoid((X_t @ W_x + b_x + (old * H) @ W_h + b_h)[:, h : 2 * h])
     slips = [
@@ -124,6 +127,7 @@ def reset_before(answer):
         (step(R=lambda r, z: torch.ones_like(r)), "your candidate sees all of the state: the reset gate is missing."),
         (step(bias=torch.zeros_like(b_h)), "one of the two biases is missing."),
         (step(bias=torch.cat([b_h[: 2 * h], torch.zeros(h)])), "one of the two biases of the candidate is missing."),
+        (gated_bias, "in (9.5) the reset gate does not act on the bias."),
         (gated_product, "your reset gate acts on the result of the product: multiply R with H before it."),
         (update * old * H + (1 - update) * candidate, "what is kept is the old state itself, not what R lets through."),
         (seen * H + (1 - seen) * candidate, "the reset gate acts in the candidate only; Z sees all of the old state."),
@@ -186,7 +190,7 @@ def _swapped(X, H, params):
 
 @checker(
     "09.run_time",
-    praise="The LSTM does the most arithmetic, the GRU with the reset before has the longest chain.",
+    praise="Both GRUs multiply equally often, but with the reset before twice as many products follow one another.",
 )
 def run_time(answer):
     for T, h in [(10, 8), (35, 256)]:
