@@ -5,7 +5,8 @@
   font is cut down to the icons that the pages use.
 - The search index is loaded by the search page alone.
 - Scripts in the head no longer hold up the page.
-- The script that draws explorable figures is in one file for all pages.
+- The script that draws explorable figures is in one file for all pages, and that of live figures in another one,
+  which a page fetches when such a figure comes near.
 """
 
 import json
@@ -17,10 +18,14 @@ from urllib.parse import urlparse
 import pydata_sphinx_theme
 from fontTools import subset
 
+from d2lrnn.live.figures import bundle
+
 UNUSED = ["scripts/fontawesome.js", "sphinx-thebe", "sphinx-design", "design-tabs.js"]
 SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
 # What a saved figure calls its class, and the JavaScript module that draws it.
 FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
+LIVE = "d2lrnn.live.figures.Live"
+LIVE_SCRIPT = "live_figures.js"
 # Rules of the theme's stylesheet: one icon each, and one font each.
 ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]+"\}')
 FONT = re.compile(r"url\(\.\./vendor/fontawesome/webfonts/([a-z0-9-]+)\.woff2\)[^}]*\}")
@@ -48,7 +53,10 @@ def write_figure_scripts(app):
     static = Path(app.outdir) / "_static"
     static.mkdir(parents=True, exist_ok=True)
     script = f"const FIGURE_SCRIPTS = {json.dumps(texts, ensure_ascii=False)};\n"
+    script += f"const LIVE_SCRIPTS = {json.dumps({LIVE: LIVE_SCRIPT})};\n"
     (static / "figure_scripts.js").write_text(script, encoding="utf-8")
+    live = f"FIGURE_SCRIPTS[{json.dumps(LIVE)}] = {json.dumps(bundle(), ensure_ascii=False)};\n"
+    (static / LIVE_SCRIPT).write_text(live, encoding="utf-8")
 
 
 def place_404(app, config):

@@ -1,7 +1,9 @@
 // Brings the widgets saved in a page to life with no kernel and no network.
 // An explorable figure has its data in its saved state and its script in FIGURE_SCRIPTS. It gets a
-// model that lives in the page. Any other widget needs a kernel: the page shows its last picture.
+// model that lives in the page. The script of a live figure, which is larger, is fetched when the first one
+// comes near. Any other widget needs a kernel: the page shows its last picture.
 (() => {
+  const here = document.currentScript.src;
   const tags = (kind) => document.querySelectorAll(`script[type="application/vnd.jupyter.widget-${kind}+json"]`);
   const saved = Object.assign({}, ...[...tags("state")].map((tag) => JSON.parse(tag.textContent).state));
 
@@ -28,6 +30,30 @@
     await module.default.render({ model: pageModel(state), el });
   }
 
+  const scripts = {};
+
+  // A plain script, because a page that is opened as a file may fetch nothing else.
+  function load(file) {
+    scripts[file] ??= new Promise((loaded, failed) => {
+      const script = Object.assign(document.createElement("script"), { onload: loaded, onerror: failed });
+      script.src = new URL(file, here);
+      document.head.append(script);
+    });
+    return scripts[file];
+  }
+
+  function showLive(name, state, el) {
+    el.classList.add("waiting");
+    const observer = new IntersectionObserver(async ([entry]) => {
+      if (!entry.isIntersecting) return;
+      observer.disconnect();
+      await load(LIVE_SCRIPTS[name]);
+      await showExplorable(name, state, el);
+      el.classList.remove("waiting");
+    }, { rootMargin: "800px" });
+    observer.observe(el);
+  }
+
   function pictures(id) {
     const { state } = saved[id] ?? { state: {} };
     const own = state._model_name === "HTMLModel" ? [state.value] : [];
@@ -47,6 +73,7 @@
     const state = saved[id]?.state ?? {};
     const name = state._anywidget_id;
     if (name in FIGURE_SCRIPTS) showExplorable(name, state, el).catch((error) => console.error(error));
+    else if (name in LIVE_SCRIPTS) showLive(name, state, el);
     else showNote(id, el);
   }
 })();

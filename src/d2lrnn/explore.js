@@ -1,7 +1,7 @@
 // Draws an explorable figure: native controls, SVG panels, and a sentence that says what is shown.
 // The numbers come from explore.py; this file computes none.
 
-const STYLE = `
+export const STYLE = `
 .explorable { margin: 1rem 0; padding: .9rem 1rem; border: 1px solid color-mix(in srgb, currentColor 22%, transparent);
   border-radius: 8px; color: var(--pst-color-text-base, var(--jp-content-font-color1, inherit)); font: 15px/1.4 system-ui, sans-serif; }
 .explorable-controls { display: flex; flex-wrap: wrap; gap: .5rem 1.6rem; }
@@ -32,7 +32,7 @@ const STYLE = `
 .explorable-text { min-height: 2.8em; margin: .5rem 0 0 !important; }
 `;
 
-const element = (tag, attributes = {}, text = "") => {
+export const element = (tag, attributes = {}, text = "") => {
   const svg = ["svg", "g", "line", "path", "circle", "rect", "text"].includes(tag);
   const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -66,7 +66,7 @@ function logTicks(low, high) {
 }
 
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
-function tickText(value) {
+export function tickText(value) {
   if (value === null) return "no value";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) {
@@ -85,8 +85,8 @@ function spread(labels, low, high, gap = 14) {
     labels[i].y = Math.min(labels[i].y, i < labels.length - 1 ? labels[i + 1].y - gap : high);
 }
 
-function drawPanel(svg, panel, marks, width) {
-  const height = panel.equal ? Math.min(width, 300) : Math.max(190, Math.min(300, width * 0.55));
+export function drawPanel(svg, panel, marks, width) {
+  const height = panel.height ?? (panel.equal ? Math.min(width, 300) : Math.max(190, Math.min(300, width * 0.55)));
   const longest = Math.max(0, ...marks.filter((m) => m.kind !== "bars").map((m) => m.label.length));
   const left = 52, right = width - (longest ? 12 + longest * 6.6 : 10), top = panel.title ? 36 : 20, bottom = height - 40;
   svg.replaceChildren();

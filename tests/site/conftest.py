@@ -73,3 +73,15 @@ def visit(browser):
         context.close()
 
     return visit
+
+
+def wake(page):
+    """Live figures come when the reader is near: go to each."""
+    page.evaluate(
+        """async () => {
+            for (let next; (next = document.querySelector(".page-widget.waiting")); ) {
+                next.scrollIntoView();
+                await new Promise((go) => setTimeout(go, 50));
+            }
+        }"""
+    )

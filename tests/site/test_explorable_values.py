@@ -25,7 +25,7 @@ def saved_explorables():
     for path in sorted(ROOT.glob("book/**/*.ipynb")):
         widgets = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("widgets", {})
         for saved in widgets.get("application/vnd.jupyter.widget-state+json", {"state": {}})["state"].values():
-            if "_esm" in saved["state"]:
+            if saved["state"].get("_anywidget_id") == "d2lrnn.explore.Explorable":
                 data = saved["state"]["data"]
                 assert data["name"] not in found, f"two explorables are called {data['name']!r}"
                 found[data["name"]] = str(path.relative_to(ROOT).with_suffix("")), data
@@ -266,13 +266,6 @@ def one_factor(factor):
     return [{"gradient": (lags, [factor**k for k in lags]), "20 steps": ([20], [factor**20])}]
 
 
-def radius(radius, activation, lag):
-    """Chapter 7: the gradient's norm over the lags for a Gaussian recurrent matrix."""
-    W = dynamics.recurrent_matrix("gaussian", 24, radius, torch.Generator().manual_seed(0))
-    norms = dynamics.lag_norms(W, activation, 40, 0.1, torch.Generator().manual_seed(1)).tolist()
-    return [{"gradient": (range(0, 41, 4), norms[::4]), f"lag {lag}": ([lag], [norms[lag]])}, {}]
-
-
 def cliff(lr, theta):
     """Chapter 7: the loss of gradient descent at a cliff. The path is cut where it leaves the map."""
     path, losses, _ = dynamics.descend((5.0, -3.0), lr, None if theta == "none" else float(theta), 40)
@@ -379,7 +372,6 @@ FUNCTIONS = {
     "ngram_order_and_smoothing": ngram_order_and_smoothing,
     "window_as_warm_up": window_as_warm_up,
     "one_factor": one_factor,
-    "radius": radius,
     "cliff": cliff,
     "depth": depth,
     "truncation": truncation,

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import HTML, ROOT
+from conftest import HTML, ROOT, wake
 
 pytestmark = pytest.mark.site
 
@@ -63,6 +63,7 @@ def test_explorables_answer_to_keyboard_and_mouse(name, where, addresses, visit)
         with visit(f"{addresses[where]}/{name}.html", width) as page:
             figures = page.locator("figure.explorable")
             figures.first.wait_for()
+            wake(page)
             for figure in figures.all():
                 answers_to_keyboard(page, figure)
                 answers_to_mouse(page, figure)
@@ -106,6 +107,7 @@ def answers_to_mouse(page, figure):
 def test_explorables_answer_in_50_ms(name, addresses, visit):
     with visit(f"{addresses['file']}/{name}.html") as page:
         page.locator("figure.explorable").first.wait_for()
+        wake(page)
         # The median of ten moves: from setting a control to the page laid out again.
         slowest = page.evaluate(
             """() => Math.max(...[...document.querySelectorAll("figure.explorable")].map((figure) => {
@@ -129,16 +131,17 @@ def test_every_saved_widget_is_shown(name, addresses, visit):
     views = [out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})]
     with visit(f"{addresses['file']}/{name}.html") as page:
         page.locator("figure.explorable").first.wait_for()
+        wake(page)
         assert page.locator("figure.explorable, .lab-note").count() == len(views)
 
 
 def test_the_script_of_the_figures_is_served_once():
     script = (ROOT / "src/d2lrnn/explore.js").read_text(encoding="utf-8")
-    served = (HTML / "_static/figure_scripts.js").read_text(encoding="utf-8")
-    texts = json.loads(served.removeprefix("const FIGURE_SCRIPTS = ").removesuffix(";\n"))
+    served = (HTML / "_static/figure_scripts.js").read_text(encoding="utf-8").splitlines()[0]
+    texts = json.loads(served.removeprefix("const FIGURE_SCRIPTS = ").removesuffix(";"))
     assert texts == {"d2lrnn.explore.Explorable": script}
-    holders = [path.name for path in HTML.rglob("*.[hj]*") if "addReadout(svg" in path.read_text(encoding="utf-8")]
-    assert holders == ["figure_scripts.js"]
+    holders = {path.name for path in HTML.rglob("*.[hj]*") if "addReadout(svg" in path.read_text(encoding="utf-8")}
+    assert holders == {"figure_scripts.js", "live_figures.js"}
 
 
 def test_the_address_alone_leads_to_the_front_page(addresses, browser):

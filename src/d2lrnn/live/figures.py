@@ -1,0 +1,61 @@
+"""Live figures: they compute in the page what the reader asks, with no kernel and no network."""
+
+import re
+from importlib.resources import files
+
+import anywidget
+import traitlets
+
+from d2lrnn.plotting import COLORS
+
+# The modules of the figures, in the order in which they need each other, and the host that shows one.
+MODULES = {"drawing": "explore.js", "engine": "live/engine.js", "eigenvalues": "live/eigenvalues.js"}
+HOST = "live/page.js"
+FIGURES = [name for name in MODULES if name not in ("drawing", "engine")]
+
+
+def source(path):
+    """The text of one of the package's JavaScript files."""
+    return files("d2lrnn").joinpath(path).read_text(encoding="utf-8")
+
+
+def as_object(name, text):
+    """A JavaScript module as an object with what it exports.
+
+    A page that is opened as a file may not import one module from another, and neither may a widget.
+    The function that makes the object is kept as well, so that its text can be given to a worker.
+    """
+    exported = re.findall(r"^export (?:function\*?|const|class) (\w+)", text, re.M)
+    body = re.sub(r"^export default .*\n", "", text, flags=re.M)
+    body = re.sub(r"^export ", "", body, flags=re.M)
+    made = f"make_{name}"
+    return f"const {made} = () => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}};\nconst {name} = {made}();\n"
+
+
+def bundle():
+    """Everything that live figures need, as one module."""
+    return "\n".join(as_object(name, source(path)) for name, path in MODULES.items()) + source(HOST)
+
+
+class Live(anywidget.AnyWidget):
+    """A figure that computes in the reader's browser.
+
+    Args:
+        name: identifies the figure in tests and in the notebook's text output.
+        figure: which one, a name of FIGURES.
+
+    Raises:
+        ValueError: there is no such figure.
+    """
+
+    _esm = bundle()
+    data = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, name, figure):
+        if figure not in FIGURES:
+            raise ValueError(f"there is no live figure {figure!r}, only {', '.join(FIGURES)}")
+        self.name = name
+        super().__init__(data={"name": name, "figure": figure, "colors": COLORS})
+
+    def __repr__(self):
+        return f"Live({self.name!r})"

@@ -1,0 +1,125 @@
+// The host of the live figures: controls, panels and the sentence below them. It draws with explore.js.
+
+const STYLE = `
+.live-buttons { display: flex; flex-wrap: wrap; gap: .4rem; margin: 0 0 .6rem; }
+.live-buttons button { font: inherit; color: inherit; background: transparent; min-height: 44px; padding: .2rem .8rem;
+  border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 22px; cursor: pointer; }
+.live-buttons button[aria-pressed=true] { background: color-mix(in srgb, #2b7fd4 22%, transparent); border-color: #2b7fd4; }
+.live-buttons button:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
+.live-panel { position: relative; } .live-panel .handles { position: absolute; inset: 0; pointer-events: none; }
+.live-panel .handles circle { pointer-events: all; cursor: grab; touch-action: none; fill: transparent; }
+.live .explorable-controls input { min-height: 44px; margin: 0; }
+`;
+
+class Figure {
+  constructor(el, name) {
+    const { element } = drawing;
+    this.node = element("figure", { class: "explorable live", "data-name": name });
+    this.top = this.node.appendChild(element("div"));
+    this.controls = this.node.appendChild(element("div", { class: "explorable-controls" }));
+    this.room = this.node.appendChild(element("div", { class: "explorable-panels" }));
+    this.text = this.node.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
+    el.append(element("style", {}, drawing.STYLE + STYLE), this.node);
+  }
+
+  // A row of buttons, of which at most one is pressed.
+  buttons(label, names, press) {
+    const row = this.top.appendChild(drawing.element("div", { class: "live-buttons", role: "group", "aria-label": label }));
+    const all = names.map((name) => row.appendChild(drawing.element("button", { type: "button", "aria-pressed": false }, name)));
+    const mark = (chosen) => all.forEach((button) => button.setAttribute("aria-pressed", button === chosen));
+    all.forEach((button, i) => { button.onclick = () => { mark(button); press(names[i]); }; });
+    mark(all[0]);
+    return { clear: () => mark(null) };
+  }
+
+  labelled(label, input) {
+    const node = this.controls.appendChild(drawing.element("label"));
+    node.append(drawing.element("span", {}, label));
+    const shown = node.appendChild(drawing.element("b"));
+    node.append(input);
+    return shown;
+  }
+
+  // `set` moves the slider alone; `enter` acts as if the reader had moved it.
+  slider(label, [min, max, step], start, format, change) {
+    const input = drawing.element("input", { type: "range", min, max, step });
+    const shown = this.labelled(label, input);
+    const set = (value) => {
+      input.value = value;
+      shown.textContent = format(Number(input.value));
+      input.setAttribute("aria-valuetext", shown.textContent);
+    };
+    const enter = (value) => { set(value); change(Number(input.value)); };
+    input.oninput = () => enter(input.value);
+    set(start);
+    return { set, enter };
+  }
+
+  menu(label, names, start, change) {
+    const input = drawing.element("select");
+    for (const name of names) input.append(drawing.element("option", { value: name }, name));
+    this.labelled(label, input);
+    input.value = start;
+    input.oninput = () => change(input.value);
+    return { set: (value) => { input.value = value; } };
+  }
+
+  // Panels two by two, a wide one alone in its row, or all one below the other on a phone.
+  panels(number) {
+    const { element } = drawing;
+    const boxes = Array.from({ length: number }, () => this.room.appendChild(element("div", { class: "live-panel" })));
+    const pictures = boxes.map((box) => box.appendChild(element("svg", { role: "img" })));
+    const moved = [];
+    const draw = (panels, marks, sentence) => {
+      const gap = 8, all = this.room.clientWidth || 640, half = all < 560 ? all : Math.floor((all - gap) / 2);
+      pictures.forEach((picture, i) => {
+        drawing.drawPanel(picture, panels[i], marks[i], panels[i].wide ? all : half);
+        picture.setAttribute("aria-label", `${panels[i].title}. ${sentence}`);
+      });
+      moved.forEach((place) => place());
+      this.text.textContent = sentence;
+    };
+    // Points of a panel that the pointer can drag: `places` says where they are, `drag` is told where one should be.
+    const handles = (i, places, drag) => {
+      const whole = { width: "100%", height: "100%", "aria-hidden": true }; // the sliders say and do the same
+      const layer = boxes[i].appendChild(element("svg", { class: "handles", ...whole }));
+      const circles = places().map(() => layer.appendChild(element("circle", { r: 22 })));
+      const scales = () => ["x", "y"].map((axis) => JSON.parse(pictures[i].dataset[axis]));
+      circles.forEach((circle, which) => {
+        circle.onpointerdown = (event) => { circle.setPointerCapture(event.pointerId); event.preventDefault(); };
+        circle.onpointermove = (event) => {
+          if (!circle.hasPointerCapture(event.pointerId)) return;
+          const box = pictures[i].getBoundingClientRect(), at = [event.clientX - box.left, event.clientY - box.top];
+          drag(which, scales().map(([low, high, from, to], axis) => low + ((at[axis] - from) / (to - from)) * (high - low)));
+        };
+      });
+      moved.push(() => {
+        pictures[i].onpointermove = null; // no read-out of values where points are dragged
+        scales().forEach(([low, high, from, to], axis) => places().forEach((place, which) =>
+          circles[which].setAttribute(axis ? "cy" : "cx", from + ((place[axis] - low) / (high - low)) * (to - from))));
+      });
+    };
+    return { draw, handles };
+  }
+
+  // Draw now, and again whenever the width changes.
+  onResize(draw) {
+    let width = 0;
+    this.observer = new ResizeObserver(() => {
+      if (this.room.clientWidth !== width) { width = this.room.clientWidth; draw(); }
+    });
+    this.observer.observe(this.room);
+    draw();
+  }
+}
+
+const FIGURES = { eigenvalues };
+
+function render({ model, el }) {
+  const data = model.get("data");
+  const figure = new Figure(el, data.name);
+  FIGURES[data.figure].show(figure, data);
+  return () => figure.observer.disconnect();
+}
+
+export default { render };
