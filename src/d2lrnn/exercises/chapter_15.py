@@ -40,7 +40,7 @@ def masked(answer):
     # float32 knows numbers near 1,000 to 6e-5 only: exp(score − logsumexp) is as right as it can be
     if not close(result, masked_softmax(large, lengths), 3e-4):
         if close(result.sum(2)[1], 0.0, 1e-3):
-            return "right for small scores, but not where the largest score is padding: which maximum may be subtracted?"
+            return "right for small scores, but not if padding has the largest: which maximum may be subtracted?"
         return "right for small scores, but not for scores of 1,000 or −1,000: is your −∞ small enough?"
 
 
