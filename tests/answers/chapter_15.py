@@ -25,6 +25,17 @@ def divided(scores, lengths):
     return weights / weights.sum(2, keepdim=True)
 
 
+def less_the_largest(scores, lengths):
+    """Wrong where the largest score is one of the padding."""
+    weights = (scores - scores.amax(2, keepdim=True)).exp() * words(scores, lengths)
+    return weights / (weights.sum(2, keepdim=True) + 1e-9)
+
+
+def log_softmax(scores):
+    """Right, but at scores of 1,000 float32 rounds it by 3e-5."""
+    return scores - scores.logsumexp(2, keepdim=True)
+
+
 def scale(d, v_q, mu, v_k):
     return math.sqrt(d * v_q * (v_k + mu**2))
 
@@ -88,6 +99,7 @@ ALSO_RIGHT = [
     ("mask", lambda s, n: masked(s, n).tolist()),
     ("count", lambda *sizes: torch.tensor(count(*sizes))),
     ("mask", lambda s, n: s.masked_fill(~words(s, n), -torch.inf).softmax(2)),
+    ("mask", lambda s, n: log_softmax(s.masked_fill(~words(s, n), -torch.inf)).exp()),
     ("order", "f, b, a"),
     ("order", ["A", "B", "F"]),
 ]
@@ -102,6 +114,8 @@ WRONG = [
     ("mask", lambda s, n: -masked(s, n), "of the words are not right"),
     ("mask", lambda s, n: masked(s, n)[0], "of the shape of the scores"),
     ("mask", divided, "mind what you divide by"),
+    ("mask", lambda s, n: (s + ~words(s, n) * -torch.inf).softmax(2), "not a number"),
+    ("mask", less_the_largest, "which maximum may be subtracted"),
     ("mask", lambda s, n: (s - 100 * ~words(s, n)).softmax(2), "is your −∞ small enough"),
     ("scale", lambda d, v_q, mu, v_k: d * v_q * (v_k + mu**2), "the variance of the dot product"),
     ("scale", lambda d, v_q, mu, v_k: math.sqrt(d), "variances of 1 and means of 0"),
@@ -136,8 +150,9 @@ WRONG = [
     ("count", other(additive=lambda *sizes: 1), "(b): it is not"),
     ("dearer", lambda g, d: dearer(g, d) - 1, "strictly more"),
     ("dearer", lambda g, d: (g - 2) * d + 1, "at least 1"),
+    ("dearer", lambda g, d: abs(g - 2) * d + 1, "which T is the smallest"),
     ("dearer", lambda g, d: g * d + 1, "you left out the four products"),
-    ("dearer", lambda g, d: 2 * g * d + 1, "two products of n²d, and four"),
+    ("dearer", lambda g, d: 2 * g * d + 1, "two products of T²d, and four"),
     ("dearer", lambda g, d: d + 1, "how does g enter"),
     ("dearer", lambda g, d: max(1, (2 * g - 4) * d + 1), "not one"),
     ("dearer", lambda g, d: 12345, "it is not 12345"),
