@@ -72,6 +72,12 @@ def gates_exchanged(X, H, mask, params):
     return (1 - Z) * H + Z * candidate
 
 
+def blocks_exchanged(X, H, mask, params):
+    """The first block taken for the update gate, the second for the reset gate."""
+    order = [4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11]
+    return gru_step(X, H, mask, {name: p[..., order] for name, p in params.items()})
+
+
 def crossed(p, wanted):
     """The number of masks that a path may cross."""
     return math.floor(math.log(wanted) / math.log(1 - p))
@@ -165,6 +171,9 @@ WRONG = [
     ("gru_mask", of_gru(reset=False, candidate=False), "only your update gate"),
     ("gru_mask", reset_before, "before the product"),
     ("gru_mask", gates_exchanged, "changed places"),
+    ("gru_mask", lambda X, H, mask, params: mask * gru_step(X, H, mask, params), "new H is masked as well"),
+    ("gru_mask", lambda X, H, mask, params: gru_step(X, H, (mask > 0).float(), params), "use the mask as it is"),
+    ("gru_mask", blocks_exchanged, "the first block is the reset gate"),
     ("gru_mask", lambda X, H, mask, params: torch.zeros_like(H), "not the step of a GRU"),
     ("deepest", lambda p, wanted: 3, "two numbers of layers"),
     ("deepest", lambda p, wanted: deepest(p, wanted)[::-1], "in the other order"),
@@ -182,6 +191,7 @@ WRONG = [
     ("deepest", lambda p, wanted: (math.ceil(math.log(wanted) / math.log(1 - p)), crossed(p, wanted) - 1), "or more"),
     ("paths", number(lambda T, L: (T - 1) * (L - 1)), "in how many orders"),
     ("paths", lambda T, L: 3, "return two numbers"),
+    ("paths", lambda T, L: paths(T, L)[::-1], "in the other order"),
     ("paths", number(lambda T, L: math.comb(T + L - 1, L)), "one up too many"),
     ("paths", number(lambda T, L: math.comb(T + L, L)), "between states only"),
     ("paths", number(lambda T, L: math.comb(T + L - 1, L - 1)), "to the right again"),

@@ -137,7 +137,10 @@ def paths(answer):
             (T * L, "that is the number of states, not of paths."),
             (2 ** (T + L - 2), "not every sequence of ups and rights ends in the top layer at step T."),
         ]
-        if not close(paths, math.comb(T + L - 2, L - 1)):
+        right = math.comb(T + L - 2, L - 1), T + L
+        if not close(paths, right[0]) and (paths, length) == right[::-1]:
+            return "both numbers are right, but in the other order."
+        if not close(paths, right[0]):
             return f"for T = {T}, L = {L} the number of paths: " + (find_slip(paths, slips) or f"it is not {paths:g}.")
         slips = [
             (T + L - 2, "the arrows from the input and to the output are missing."),
@@ -145,7 +148,7 @@ def paths(answer):
             (T * L, "a path does not pass every state."),
             (T + L + 1, "one too many: from step 1 to step T it goes to the right T − 1 times."),
         ]
-        if not close(length, T + L):
+        if not close(length, right[1]):
             return f"for T = {T}, L = {L} the length: " + (find_slip(length, slips) or f"it is not {length:g}.")
 
 
@@ -171,19 +174,25 @@ def gru_mask(answer):
 
     M = mask * H
     before = cells.gru_step(X, M, params, reset_after=False)[1]
-    Z_of_M = torch.sigmoid((X @ params["W_x"] + params["b_x"] + M @ params["W_h"] + params["b_h"]).chunk(3, dim=1)[1])
     plain, right = step(H, H, H, H), step(M, M, M, H)
+    ones = (mask > 0) * H
+    of_X, of_M = X @ params["W_x"] + params["b_x"], M @ params["W_h"] + params["b_h"]
+    first, second, _ = torch.sigmoid(of_X + of_M).chunk(3, dim=1)
+    candidate = torch.tanh(of_X[:, 8:] + second * of_M[:, 8:])
     slips = [
         (plain, "the mask is not used."),
         (step(M, M, M, M), "here the kept H is masked as well, so with Z = 1 it is still worn away."),
         (step(H, H, H, M), "that masks the memory and nothing else: it should be the other way round."),
+        (mask * right, "the new H is masked as well, so the memory is still worn away."),
         (mask * plain, "that masks the new H: the mask belongs where the old H enters the products."),
         (step(H, H, M, H), "the gates are computed from H as well: the mask reaches only your candidate."),
         (step(M, M, H, H), "the candidate is computed from H as well: the mask reaches only your gates."),
         (step(M, H, H, H), "only your reset gate sees the mask."),
         (step(H, M, H, H), "only your update gate sees the mask."),
-        (before + Z_of_M * (H - M), "there the reset gate acts before the product; `nn.GRU` has it after."),
-        ((1 - Z_of_M) * H + (right - Z_of_M * H) / (1 - Z_of_M) * Z_of_M, "Z and 1 − Z have changed places."),
+        (step(ones, ones, ones, H), "use the mask as it is: the factor 1/(1 − p) belongs to it."),
+        (first * H + (1 - first) * candidate, "the first block is the reset gate, the second the update gate."),
+        (before + second * (H - M), "there the reset gate acts before the product; `nn.GRU` has it after."),
+        ((1 - second) * H + (right - second * H) / (1 - second) * second, "Z and 1 − Z have changed places."),
     ]
     if result.shape != right.shape:
         return f"the new H must have the shape {tuple(right.shape)} here, (B, h)."
