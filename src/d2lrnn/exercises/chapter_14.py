@@ -10,7 +10,7 @@ from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number,
 
 @checker(
     "14.hand",
-    praise="Two branches that share a first word can hide a better sentence behind a less probable one.",
+    praise="Many sentences share the likelier first word; the best one stands nearly alone behind the other.",
 )
 def hand(answer):
     try:
@@ -120,6 +120,9 @@ def stop(answer):
         scores = -4 * torch.rand(m, generator=generator, dtype=torch.float64) - 0.1
         max_steps, alpha = (5, 9, 20)[trial % 3], (0.0, 0.75, 1.0, 1.5)[trial % 4]
         wanted = 1 + trial % 3
+        if alpha == 0:  # the bound is log P itself, so ties are exact
+            live, scores = (part.mul(8).round().div(8) for part in (live, scores))
+            scores[0] = live.max()
         result = call(answer, live.clone(), scores.clone(), max_steps, alpha, wanted)
         try:
             result = as_tensor(result)
@@ -149,6 +152,9 @@ def stop(answer):
             ),
             "the bound is multiplied where it should be divided.": last >= live.max().item() * divisor,
             "the inequality is turned around.": not last >= live.max().item() / divisor,
+            "a score equal to the bound is enough: the live hypothesis cannot pass it any more.": (
+                last > live.max().item() / divisor
+            ),
             "all finished scores need not reach the bound, only as many as are wanted.": (
                 best[-1] >= live.max().item() / divisor
             ),
@@ -197,39 +203,43 @@ def count(answer):
 )
 def brute(answer):
     generator = torch.Generator().manual_seed(1)
-    results, rights, slips = [], [], []
-    for _ in range(12):
+    results, rights, slips, asked = [], [], [], []
+    for trial in range(24):
+        bos, eos, max_steps = *((0, 1), (3, 2))[trial % 2], (2, 4, 3, 5)[trial % 4]
         tables = torch.randn(4, 4, 4, dtype=torch.float64, generator=generator).mul(2)
-        tables[:, :, 1] -= 1  # so that not everything ends at once
+        tables[:, :, eos] -= 1  # so that not everything ends at once
         tables = tables.log_softmax(2)
 
-        def step(tokens, state, tables=tables):
-            first = torch.where(state[0] == 0, tokens, state[0])  # <bos> is 0
+        def step(tokens, state, tables=tables, bos=bos):
+            first = torch.where(state[0] == bos, tokens, state[0])
             return tables[first, tokens], (first,)
 
-        start = (torch.zeros(1, dtype=torch.long),)
+        start = (torch.tensor([bos]),)
 
         def stateless(tokens, state, step=step, start=start):
             return step(tokens, tuple(part.expand(len(tokens)) for part in start))
 
-        result = call(answer, step, (start[0].clone(),), 0, 1, 4)
+        result = call(answer, step, (start[0].clone(),), bos, eos, max_steps)
         try:
             results.append(tuple(map(whole, result)))
         except (TypeError, ValueError):
             return "return the tokens of the sentence as a tuple or list of ints."
-        ranked = decoding.exhaustive(step, start, 0, 1, 4, alpha=0)[0]
+        given = bos, eos, max_steps
+        asked.append(given)
+        ranked = decoding.exhaustive(step, start, *given, alpha=0)[0]
         finished = [h for h in ranked if h.finished]
         rights.append(finished[0].tokens)
         slips.append(
             [
-                ((0, *rights[-1]), "that is the right sentence; leave out the <bos> at its beginning."),
+                ((bos, *rights[-1]), "that is the right sentence; leave out the <bos> at its beginning."),
                 (rights[-1][:-1], "that is the right sentence; the final <eos> belongs to it."),
-                (decoding.greedy(step, start, 0, 1, 4)[0].tokens, "that is the greedy sentence: try every token."),
+                (decoding.greedy(step, start, *given)[0].tokens, "that is the greedy sentence: try every token."),
                 (ranked[0].tokens, "what is cut off after max_steps is not a finished sentence, however probable."),
                 (max(finished, key=lambda h: h.log_prob / len(h.tokens)).tokens, "you ranked by the mean per token."),
                 (finished[-1].tokens, "that is the least probable one."),
-                (_best(stateless, start, 4), "hand on the state that `step` returns: the search forgets it."),
-                (_best(step, start, 3), "your search stops one step too early."),
+                (_best(stateless, start, *given), "hand on the state that `step` returns: the search forgets it."),
+                (_best(step, start, bos, eos, max_steps - 1), "your search stops one step too early."),
+                (_best(step, start, bos, eos, max_steps + 1), "your search goes on for one step too many."),
             ]
         )
     if results == rights:
@@ -237,15 +247,18 @@ def brute(answer):
     for column in zip(*slips, strict=True):  # a slip must explain every result: one alone may agree by chance
         if all(result == wrong for result, (wrong, _) in zip(results, column, strict=True)):
             return column[0][1]
-    if any(1 in result[:-1] for result in results):
-        return "your sentence goes on after its <eos>."
-    if any(result[-1:] != (1,) for result in results):
-        return "that sentence is not finished: it does not end with <eos>."
+    for result, (_, eos, max_steps) in zip(results, asked, strict=True):
+        if eos in result[:-1]:
+            return "your sentence goes on after its <eos>."
+        if result[-1:] != (eos,):
+            return f"that sentence is not finished: it does not end with <eos>, which is {eos} here."
+        if len(result) > max_steps:
+            return f"your sentence has {len(result)} tokens where max_steps = {max_steps}."
     return "a more probable finished sentence exists. Are all lengths up to max_steps tried, and all tokens?"
 
 
-def _best(step, start, max_steps):
-    return next(h.tokens for h in decoding.exhaustive(step, start, 0, 1, max_steps, alpha=0)[0] if h.finished)
+def _best(*given):
+    return next(h.tokens for h in decoding.exhaustive(*given, alpha=0)[0] if h.finished)
 
 
 @checker(
@@ -254,11 +267,11 @@ def _best(step, start, max_steps):
 )
 def finished(answer):
     generator = torch.Generator().manual_seed(2)
-    for last in ([3, 1, 2], [1, 1, 0], [0, 2, 3]):
+    for last, eos in [([3, 1, 2], 1), ([1, 1, 0], 1), ([0, 2, 3], 1), ([1, 3, 3], 3)]:
         last = torch.tensor(last)
         log_p, log_probs = _rows(generator, 3, 5)
-        over = (last == 1)[:, None]
-        column = torch.arange(5) == 1
+        over = (last == eos)[:, None]
+        column = torch.arange(5) == eos
         plain = log_p[:, None] + log_probs
         unchanged = log_p[:, None].expand(-1, 5)
         never = torch.full_like(plain, -torch.inf)
@@ -266,8 +279,11 @@ def finished(answer):
             torch.where(over, torch.where(column, part, never), plain)
             for part in (plain, torch.zeros_like(plain), unchanged)
         )
-        result = call(answer, log_p.clone(), last.clone(), log_probs.clone(), 1)
+        result = call(answer, log_p.clone(), last.clone(), log_probs.clone(), eos)
+        fixed = torch.where(torch.arange(5) == 1, unchanged, never)
         slips = [
+            (torch.where((last == 1)[:, None], fixed, plain), "`eos` is an argument: it need not be 1."),
+            (torch.where(over, fixed, plain), "a finished row goes to the column `eos`, which need not be 1."),
             (plain, "finished rows are continued: the same sentence would come back with one <eos> more."),
             (torch.where(over, never, plain), "the finished hypotheses are lost: they must keep their place."),
             (paid, "a finished hypothesis pays for its <eos> again."),
