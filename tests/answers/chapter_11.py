@@ -45,6 +45,13 @@ def one_by_one(inputs, lengths, recurrence):
     return states
 
 
+def by_rows(inputs, lengths, recurrence):
+    """Each step from n − 1 − t; what that gives in the padding does not matter."""
+    steps = (lengths - 1 - torch.arange(len(inputs))[:, None]).abs()
+    rows = torch.arange(len(lengths))
+    return recurrence(inputs[steps, rows])[steps, rows]
+
+
 def tokens(H, lengths):
     return mask(lengths, len(H)).T[..., None]
 
@@ -55,6 +62,11 @@ def mean(H, lengths):
 
 def top(H, lengths):
     return H.masked_fill(~tokens(H, lengths), -torch.inf).amax(0)
+
+
+def filled(number):
+    """The maximum over the padding too, which holds this number."""
+    return lambda H, lengths: (mean(H, lengths), H.masked_fill(~tokens(H, lengths), number).amax(0))
 
 
 def multiplied(H, lengths):
@@ -90,6 +102,13 @@ ALSO_RIGHT = [
     ("leak", {"a", "c", "d"}),
     ("fair", lambda D, h: next(k for k in range(h, 0, -1) if 2 * k * (D + k + 2) <= h * (D + h + 2))),
     ("backward", one_by_one),
+    ("backward", by_rows),
+    ("backward", lambda *given: backward(*given).numpy()),
+    ("backward", lambda *given: list(backward(*given))),
+    ("backward", lambda *given: backward(*given).tolist()),
+    ("pooling", filled(-1e9)),
+    ("pooling", lambda H, lengths: (tuple(mean(H, lengths)), tuple(top(H, lengths)))),
+    ("pooling", lambda H, lengths: torch.stack([mean(H, lengths), top(H, lengths)])),
     ("leak", "d, c, a"),
     ("leak", ["A", "C", "D"]),
     ("leak", {"A", "C", "D"}),
@@ -132,6 +151,12 @@ WRONG = [
     ("pooling", lambda H, lengths: (0 * H[0], 0 * H[0]) if H.isnan().any() else multiplied(H, lengths), "0 times NaN"),
     ("fair", lambda D, h: next(k for k in range(h, 0, -1) if 2 * k * (D + k + 2) < h * (D + h + 2)), "not the largest"),
     ("backward", lambda X, n, f: f(X)[0], "states of all steps"),
+    ("backward", lambda X, n, f: "states", "states of all steps"),
+    ("backward", lambda X, n, f: backward(X, torch.tensor([3, 5, 1]), f), "stopped with"),
+    ("pooling", lambda H, n: RIGHT["pooling"](H, torch.tensor([2, 6, 4])), "stopped with"),
+    ("pooling", filled(-5), "lower than the number that you put"),
+    ("pooling", filled(-100), "lower than the number that you put"),
+    ("best", lambda joint: (joint.sum(int(len(joint) < len(joint.T))).max(), best(joint)[1]), "summed over the labels"),
     ("backward", lambda X, n, f: f(X.flip(0)).flip(0), "starts in the padding"),
     ("backward", lambda X, n, f: f((X * tokens(X, n)).flip(0)).flip(0), "a padding of zeros is still read"),
     ("backward", lambda X, n, f: f(reverse(X, n)), "order in which they were read"),

@@ -46,8 +46,6 @@ def count(answer):
 )
 def backward(answer):
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(5, 3, 2, generator=generator)
-    lengths = torch.tensor([3, 5, 1])
     params = {name: p.detach() for name, p in cells.init_rnn_params(2, 4, scale=0.7, generator=generator).items()}
     params["b_h"] = torch.randn(4, generator=generator)  # so that a padding of zeros is not without effect
 
@@ -55,29 +53,44 @@ def backward(answer):
         return cells.rnn(X, None, params)[0]
 
     turn = cells.reverse
-    right = turn(recurrence(turn(inputs, lengths)), lengths)
-    result = call(answer, inputs.clone(), lengths.clone(), recurrence)
-    if not isinstance(result, torch.Tensor) or result.shape != right.shape:
-        return "the answer must be the states of all steps, (T, B, h)."
-    tokens = torch.arange(5)[:, None] < lengths
-    zeroed = inputs * tokens[..., None]
+    for lengths in (torch.tensor([3, 5, 1]), torch.tensor([2, 1, 6, 4])):
+        inputs = torch.randn(int(lengths.max()), len(lengths), 2, generator=generator)
+        right = turn(recurrence(turn(inputs, lengths)), lengths)
+        result = call(answer, inputs.clone(), lengths.clone(), recurrence)
+        try:
+            result = as_tensor(result)
+        except (TypeError, RuntimeError):
+            return "the answer must be the states of all steps, (T, B, h)."
+        if result.shape != right.shape:
+            return f"the answer must be the states of all steps, (T, B, h), not {tuple(result.shape)}."
+        tokens = torch.arange(len(inputs))[:, None] < lengths
+        zeroed = inputs * tokens[..., None]
 
-    def same(other):
-        return close(result.detach()[tokens], other[tokens], 1e-5)
+        def same(other, result=result, tokens=tokens):
+            return close(result[tokens], other[tokens], 1e-5)
 
-    slips = [
-        (recurrence(inputs.flip(0)).flip(0), "it starts in the padding: only the longest sequence is right."),
-        (recurrence(zeroed.flip(0)).flip(0), "a padding of zeros is still read: with a bias the state leaves zero."),
-        (recurrence(turn(inputs, lengths)), "the states are in the order in which they were read: step 1 holds x_n's."),
-        (recurrence(inputs.flip(0)), "you turned the padding to the front, and left the states in reading order."),
-        (recurrence(inputs), "that is the forward direction: nothing was turned."),
-        (turn(recurrence(inputs), lengths), "you read forwards, and turned only the result."),
-        (turn(recurrence(inputs.flip(0)), lengths), "the two turns differ: one takes the padding to the front."),
-        (recurrence(turn(inputs, lengths)).flip(0), "the two turns differ: the second takes the padding to the front."),
-        (recurrence(inputs.flip(1)), "you turned the batch around; steps are on the other axis."),
-    ]
-    if not same(right):
-        return next((problem for slip, problem in slips if same(slip)), "the states at the tokens are not right.")
+        slips = [
+            (recurrence(inputs.flip(0)).flip(0), "it starts in the padding: only the longest sequence is right."),
+            (
+                recurrence(zeroed.flip(0)).flip(0),
+                "a padding of zeros is still read: with a bias the state leaves zero.",
+            ),
+            (
+                recurrence(turn(inputs, lengths)),
+                "the states are in the order in which they were read: step 1 holds x_n's.",
+            ),
+            (recurrence(inputs.flip(0)), "you turned the padding to the front, and left the states in reading order."),
+            (recurrence(inputs), "that is the forward direction: nothing was turned."),
+            (turn(recurrence(inputs), lengths), "you read forwards, and turned only the result."),
+            (turn(recurrence(inputs.flip(0)), lengths), "the two turns differ: one takes the padding to the front."),
+            (
+                recurrence(turn(inputs, lengths)).flip(0),
+                "the two turns differ: the second takes the padding to the front.",
+            ),
+            (recurrence(inputs.flip(1)), "you turned the batch around; steps are on the other axis."),
+        ]
+        if not same(right):
+            return next((problem for slip, problem in slips if same(slip)), "the states at the tokens are not right.")
 
 
 @checker(
@@ -108,43 +121,46 @@ def leak(answer):
 )
 def pooling(answer):
     generator = torch.Generator().manual_seed(0)
-    H = torch.randn(6, 3, 4, generator=generator) - 1.5  # many maxima below 0
-    lengths = torch.tensor([2, 6, 4])
-    tokens = (torch.arange(6)[:, None] < lengths)[..., None]
-    result = call(answer, H.clone(), lengths.clone())
-    if isinstance(result, tuple) and any(isinstance(part, tuple) for part in result):
-        return "`max` along an axis gives the values and their places: return the values."
-    try:
-        mean, top = map(as_tensor, result)
-    except (TypeError, ValueError):
-        return "return two tensors (B, d): the mean and the maximum over the tokens."
-    zeroed = H * tokens
-    total = zeroed.sum(0)
-    highest = H.masked_fill(~tokens, -torch.inf).amax(0)
-    if close(mean, highest, 1e-5) and close(top, total / lengths[:, None], 1e-5):
-        return "both are right, in the wrong order: first the mean, then the maximum."
-    slips = [
-        (H.mean(0), "your mean reads the padding."),
-        (H.sum(0) / lengths[:, None], "your sum reads the padding, though you divide by the right numbers."),
-        (zeroed.mean(0), "your mean has zeros for the padding, but divides by all T steps."),
-        (total, "that is a sum, not yet a mean."),
-        (total / 3, "your mean divides by the number of sentences."),
-        (total / lengths.float().mean(), "your mean divides every sentence by the mean length."),
-    ]
-    if not close(mean, total / lengths[:, None], 1e-5):
-        if mean.shape != total.shape:
-            return f"the mean must be (B, d), not {tuple(mean.shape)}."
-        return find_slip(mean, slips) or "the mean over the tokens is not right."
-    slips = [
-        (H.amax(0), "your maximum reads the padding."),
-        (zeroed.amax(0), "your maximum takes the zeros of the padding where all tokens are negative."),
-        (zeroed.abs().amax(0), "your maximum is that of the absolute values."),
-    ]
-    if not close(top, highest, 1e-5):
-        return find_slip(top, slips) or "the maximum over the tokens is not right."
-    result = call(answer, H.masked_fill(~tokens, torch.nan), lengths.clone())
-    if not (close(result[0], total / lengths[:, None], 1e-5) and close(result[1], highest, 1e-5)):
-        return "right, but not for NaN in the padding: 0 times NaN is NaN. Put a number there instead."
+    for lengths, size in ((torch.tensor([2, 6, 4]), 1), (torch.tensor([1, 3, 5, 2]), 300)):
+        H = size * (torch.randn(int(lengths.max()), len(lengths), 4, generator=generator) - 1.5 * size**0.2)
+        tokens = (torch.arange(len(H))[:, None] < lengths)[..., None]
+        result = call(answer, H.clone(), lengths.clone())
+        if isinstance(result, tuple) and any(isinstance(part, torch.return_types.max) for part in result):
+            return "`max` along an axis gives the values and their places: return the values."
+        try:
+            mean, top = map(as_tensor, result)
+        except (TypeError, ValueError):
+            return "return two tensors (B, d): the mean and the maximum over the tokens."
+        zeroed = H * tokens
+        total = zeroed.sum(0)
+        right = total / lengths[:, None]
+        highest = H.masked_fill(~tokens, -torch.inf).amax(0)
+        if close(mean, highest, 1e-5) and close(top, right, 1e-5):
+            return "both are right, in the wrong order: first the mean, then the maximum."
+        slips = [
+            (H.mean(0), "your mean reads the padding."),
+            (H.sum(0) / lengths[:, None], "your sum reads the padding, though you divide by the right numbers."),
+            (zeroed.mean(0), "your mean has zeros for the padding, but divides by all T steps."),
+            (total, "that is a sum, not yet a mean."),
+            (total / len(lengths), "your mean divides by the number of sentences."),
+            (total / lengths.float().mean(), "your mean divides every sentence by the mean length."),
+        ]
+        if not close(mean, right, 1e-5):
+            if mean.shape != total.shape:
+                return f"the mean must be (B, d), not {tuple(mean.shape)}."
+            return find_slip(mean, slips) or "the mean over the tokens is not right."
+        slips = [
+            (H.amax(0), "your maximum reads the padding."),
+            (zeroed.amax(0), "your maximum takes the zeros of the padding where all tokens are negative."),
+            (zeroed.abs().amax(0), "your maximum is that of the absolute values."),
+        ]
+        if not close(top, highest, 1e-5):
+            if top.shape == highest.shape and size > 1 and bool((top >= highest - 1e-3).all()):
+                return "the numbers of H may be lower than the number that you put in the padding, and then it wins."
+            return find_slip(top, slips) or "the maximum over the tokens is not right."
+        mean, top = map(as_tensor, call(answer, H.masked_fill(~tokens, torch.nan), lengths.clone()))
+        if not (close(mean, right, 1e-5) and close(top, highest, 1e-5)):
+            return "right, but not for NaN in the padding: 0 times NaN is NaN. Put a number there instead."
 
 
 @checker(
@@ -181,7 +197,7 @@ def fair(answer):
 def best(answer):
     for seed in range(6):
         generator = torch.Generator().manual_seed(seed)
-        rows, columns = (4, 3) if seed % 2 else (5, 2)
+        rows, columns = ((5, 2), (4, 3), (3, 5))[seed % 3]  # more and fewer continuations than labels
         joint = torch.rand(rows, columns, generator=generator, dtype=torch.float64) ** 3
         joint = joint / joint.sum()
         result = call(answer, joint.clone())
