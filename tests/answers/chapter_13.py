@@ -182,7 +182,7 @@ WRONG = [
     ("reach", summed(1, 1), "not multiplied by j"),
     ("reach", lambda j, b, f, t: 0.5, "unroll (13.9)"),
     ("loss", lambda s, w, n: losses(s, w), "one number"),
-    ("loss", lambda s, w, n: losses(s, w).mean(), "the padding is in it"),
+    ("loss", lambda s, w, n: losses(s, w).mean(), "where the padding begins"),
     ("loss", lambda s, w, n: zeroed(s, w, n).mean(), "all B·T′ positions"),
     ("loss", lambda s, w, n: zeroed(s, w, n).sum(), "not their mean"),
     ("loss", lambda s, w, n: zeroed(s, w, n).sum() / len(s), "number of sentences"),

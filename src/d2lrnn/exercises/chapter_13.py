@@ -139,7 +139,7 @@ def loss(answer):
     if not isinstance(result, torch.Tensor) or result.numel() != 1:
         return f"the answer must be one number, a scalar tensor, not of shape {tuple(as_tensor(result).shape)}."
     slips = [
-        (losses.mean(), "you took the mean over all positions: the padding is in it, and `counts` says where it begins."),
+        (losses.mean(), "you took the mean over all positions: `counts` says where the padding begins."),
         (zeroed.mean(), "the padding is zero in your sum, but you still divide by all B·T′ positions."),
         (zeroed.sum(), "that is the sum over the tokens, not their mean."),
         (zeroed.sum() / 3, "you divide by the number of sentences, not of tokens."),
