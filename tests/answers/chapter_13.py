@@ -1,5 +1,6 @@
 """Answers to the exercises of chapter 13, sequence to sequence."""
 
+import math
 from collections import Counter
 
 import torch
@@ -47,6 +48,11 @@ def unclipped(candidate, references, n):
 def sets(candidate, references, n):
     grams = ngrams(candidate, n).keys()
     return len(grams & most(references, n).keys()) / len(grams)
+
+
+def best_single(candidate, references, n):
+    grams = ngrams(candidate, n)
+    return max((grams & ngrams(reference, n)).total() for reference in references) / grams.total()
 
 
 def reach(j, b, f, t):
@@ -143,6 +149,7 @@ WRONG = [
     ("precision", lambda *given: given, "has not the form"),
     ("precision", unclipped, "clipping is missing"),
     ("precision", added, "no single one has so many"),
+    ("precision", best_single, "the best single reference"),
     ("precision", lambda c, r, n: precision(c, r[:1], n), "the first reference only"),
     ("precision", sets, "n-grams that come twice"),
     ("precision", lambda c, r, n: sets(c, r, n) * len(ngrams(c, n)) / (len(c) - n + 1), "repeats count as well"),
@@ -168,12 +175,14 @@ WRONG = [
     ("reach", lambda j, b, f, t: b / (1 - j), "the limit for large t"),
     ("reach", lambda j, b, f, t: j**t * f + b * t, "right for j = 1 only"),
     ("reach", lambda j, b, f, t: j**t * f + b, "only the latest b"),
+    ("reach", lambda j, b, f, t: f + b * t if j == 1 else j**t * f + b * (1 - j**t) / abs(1 - j), "for j = 1.5"),
+    ("reach", lambda j, b, f, t: math.exp(t * math.log(j)) * f + reach(j, b, 0, t), "j may be any number"),
     ("reach", summed(0, 1), "too many"),
     ("reach", summed(0, -1), "too few"),
     ("reach", summed(1, 1), "not multiplied by j"),
     ("reach", lambda j, b, f, t: 0.5, "unroll (13.9)"),
     ("loss", lambda s, w, n: losses(s, w), "one number"),
-    ("loss", lambda s, w, n: losses(s, w).mean(), "the padding is in it"),
+    ("loss", lambda s, w, n: losses(s, w).mean(), "where the padding begins"),
     ("loss", lambda s, w, n: zeroed(s, w, n).mean(), "all B·T′ positions"),
     ("loss", lambda s, w, n: zeroed(s, w, n).sum(), "not their mean"),
     ("loss", lambda s, w, n: zeroed(s, w, n).sum() / len(s), "number of sentences"),
@@ -187,6 +196,7 @@ WRONG = [
     ("scheduled", lambda *given: scheduled(*given).argmax(2), "not the words"),
     ("scheduled", lambda *given: scheduled(*given)[:, 1:], "the scores must be (B, T′, V)"),
     ("scheduled", lambda *given: scheduled(*given).softmax(2), "without softmax"),
+    ("scheduled", lambda *given: scheduled(*given).detach(), "no gradient can flow"),
     ("scheduled", with_own(lambda own: [False] * len(own)), "always reads the true word"),
     ("scheduled", with_own(lambda own: [True] * len(own)), "always reads its own word"),
     ("scheduled", with_own(lambda own: [not o for o in own]), "the other way round"),

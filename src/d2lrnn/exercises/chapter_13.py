@@ -24,6 +24,7 @@ def precision(answer):
         ("le le le le", ["le roi dort", "le roi voit le bateau"], 1),
         ("il ne dort pas il ne dort", ["il ne dort pas du tout ici", "non , il ne dort pas"], 2),
         ("la mer est la", ["la mer est belle et la mer est grande"], 3),
+        ("le roi et la reine", ["le roi dort", "la reine voit la mer"], 1),
     ]
     for candidate, references, n in cases:
         candidate, references = candidate.split(), [reference.split() for reference in references]
@@ -41,6 +42,10 @@ def precision(answer):
             unigrams = unigrams[0], unigrams[1] | Counter(reference)
         slips = [
             (unclipped / total, "you count every n-gram that occurs in a reference: clipping is missing."),
+            (
+                max((counts & of_reference).total() for of_reference in each) / total,
+                "you take the best single reference; the largest count is looked up for each n-gram.",
+            ),
             ((counts & added).total() / total, "you add the counts of the references up; no single one has so many."),
             (first / total, "you look at the first reference only."),
             (len(counts.keys() & most.keys()) / total, "you count different n-grams only: repeats count as well."),
@@ -82,6 +87,7 @@ def wiring(answer):
 )
 def reach(answer):
     cases = [(0.5, 0.3, 0.2, 6), (0.9, 0.1, 0.7, 3), (0.5, 0.0, 0.4, 4), (0.6, 0.2, 0.9, 0), (1.0, 0.2, 0.1, 5)]
+    cases += [(1.5, 0.2, 0.4, 3), (-0.5, 0.3, 0.8, 3), (0.0, 0.3, 0.7, 2)]
     for j, b, f, t in cases:
         case = f"j = {j:g}, b = {b:g}, f = {f:g} and t = {t}"
         try:
@@ -90,6 +96,8 @@ def reach(answer):
             if j != 1:
                 raise
             return "at j = 1 you divide by 1 − j = 0: what is the sum of t equal terms?"
+        except ValueError:
+            return f"it fails for {case}: j may be any number."
         terms = [j**k for k in range(t + 2)]
         right = terms[t] * f + b * sum(terms[:t])
         slips = [
@@ -126,10 +134,12 @@ def loss(answer):
     losses = F.cross_entropy(scores.transpose(1, 2), wanted, reduction="none")
     result = call(answer, scores.clone().requires_grad_(), wanted.clone(), counts.clone())
     right, zeroed = losses[tokens].mean(), losses * tokens
+    if isinstance(result, (int, float)):
+        return "the answer must be a scalar tensor, not a Python number: no gradient flows through that."
     if not isinstance(result, torch.Tensor) or result.numel() != 1:
         return f"the answer must be one number, a scalar tensor, not of shape {tuple(as_tensor(result).shape)}."
     slips = [
-        (losses.mean(), "you took the mean over all positions: the padding is in it."),
+        (losses.mean(), "you took the mean over all positions: `counts` says where the padding begins."),
         (zeroed.mean(), "the padding is zero in your sum, but you still divide by all B·T′ positions."),
         (zeroed.sum(), "that is the sum over the tokens, not their mean."),
         (zeroed.sum() / 3, "you divide by the number of sentences, not of tokens."),
@@ -221,6 +231,9 @@ def scheduled(answer):
         return "return the scores as the model gives them, without softmax."
     if not close(result, right):
         return find_slip(result, hints) or "these are not the scores after the words that are to be read."
+    model.W_q.requires_grad_()
     forced = call(answer, model, context.clone(), target.clone(), [False] * steps)
     if not close(as_tensor(forced), _scheduled(model, context, target, [False] * steps)):
         return "right for some steps of own words, but with own all false it is not teacher forcing."
+    if not getattr(forced, "requires_grad", False):
+        return "the scores are right, but no gradient can flow: a network cannot learn from them."
