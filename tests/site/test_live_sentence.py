@@ -188,17 +188,29 @@ def test_pointer_and_keys_move_the_cursor(width, addresses, visit):
 
 
 def test_sixty_letters_are_answered_within_50_ms(figure):
-    """The quickest third of the answers: other programs on the machine can only add to an answer's time."""
-    times = figure.evaluate(
-        """figure => Array.from({ length: 45 }, (_, i) => {
-            const input = figure.querySelector("textarea"), start = performance.now();
-            input.value = "the old keeper of the lamp wrote down the ships at noon and slept".slice(i % 5, 60 + (i % 5));
-            input.dispatchEvent(new Event("input"));
-            figure.getBoundingClientRect();
-            return performance.now() - start;
-        }).sort((a, b) => a - b)"""
-    )
-    assert times[14] < 50
+    """Processor time of the page's thread, which does not depend on what else the machine does: the median answer."""
+    client = figure.page.context.new_cdp_session(figure.page)
+    client.send("Performance.enable")
+
+    def processor_time():
+        metrics = client.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime")
+
+    text = "the old keeper of the lamp wrote down the ships at noon and slept"
+    times = []
+    for i in range(25):
+        before = processor_time()
+        figure.locator("textarea").evaluate(
+            """(input, text) => {
+                input.value = text;
+                input.dispatchEvent(new Event("input"));
+                input.getBoundingClientRect(); // the new layout belongs to the answer
+            }""",
+            text[i % 5 : 60 + i % 5],
+        )
+        times.append(processor_time() - before)
+    print(sorted(times))
+    assert sorted(times)[12] < 0.05
 
 
 def test_the_networks_are_fetched_for_this_figure_alone(addresses, visit):

@@ -24,7 +24,7 @@ const STYLE = `
 .sentence-input:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
 .sentence-input::placeholder { color: color-mix(in srgb, currentColor 65%, transparent); opacity: 1; }
 .sentence-note { margin: 0 0 .6rem !important; font-size: 13px; }
-.live .explorable-panels:has(.sentence-network) { row-gap: 1.2rem; margin-bottom: .6rem; }
+.explorable-panels.sentence-room { row-gap: 1.2rem; margin-bottom: .6rem; }
 .sentence-network { flex: 1 1 200px; min-width: 0; }
 .sentence-network .explorable-tokens { cursor: pointer; touch-action: pan-y; user-select: none; -webkit-user-select: none;
   min-height: 30px; line-height: 27px; margin-bottom: .5rem; }
@@ -155,8 +155,9 @@ class Column {
     const picture = new ImageData(T, h), positive = [1, 3, 5].map((i) => parseInt(this.color.slice(i, i + 2), 16));
     rows.forEach((unit, row) => {
       for (let t = 0; t < T; t++) {
-        const value = numbers[t * h + unit] / most, place = 4 * (row * T + t);
-        picture.data.set([...(value < 0 ? NEGATIVE : positive), 255 * Math.abs(value)], place);
+        const value = numbers[t * h + unit] / most, color = value < 0 ? NEGATIVE : positive, place = 4 * (row * T + t);
+        for (let i = 0; i < 3; i++) picture.data[place + i] = color[i];
+        picture.data[place + 3] = 255 * Math.abs(value);
       }
     });
     this.canvas.getContext("2d").putImageData(picture, 0, 0);
@@ -235,13 +236,14 @@ function noteOn({ text, left, replaced, accents }, typed) {
 export function show(figure, { colors, networks: { vocabulary, networks } }) {
   const { element } = drawing;
   figure.node.prepend(element("style", {}, STYLE));
+  figure.room.classList.add("sentence-room");
   const examples = figure.buttons("example", Object.keys(EXAMPLES), (name) => { input.value = EXAMPLES[name]; read(true); });
   const label = figure.top.appendChild(element("label", { class: "sentence-label" }, "Your sentence"));
   const placeholder = "Type or paste any text";
   const input = label.appendChild(element("textarea", { class: "sentence-input", rows: 2, placeholder, spellcheck: false }));
   const note = figure.top.appendChild(element("p", { class: "sentence-note", role: "status" }));
 
-  let text = "", t = -1, view = "state";
+  let text = "", t = -1, view = "state", width = 200;
   const position = figure.slider("letter", [1, 1, 1], 1, (value) => (text ? `${value} ${quoted(text[value - 1])}` : "none"),
     (value) => { t = value - 1; draw(); });
   figure.menu("picture", Object.keys(VIEWS), view, (name) => { view = name; columns.forEach((one) => one.paint(view)); draw(); });
@@ -260,8 +262,7 @@ export function show(figure, { colors, networks: { vocabulary, networks } }) {
     draw();
   }
   function draw() {
-    const { clientWidth } = columns[0].node; // asked once: each time the browser would have to place everything anew
-    const found = columns.map((one) => one.draw(t, clientWidth || 200));
+    const found = columns.map((one) => one.draw(t, width));
     figure.text.textContent = sentence(text, t, columns, found);
   }
   figure.node.append(element("p", { class: "sentence-note" },
@@ -269,5 +270,6 @@ export function show(figure, { colors, networks: { vocabulary, networks } }) {
   input.oninput = () => { examples.clear(); read(); };
   input.value = Object.values(EXAMPLES)[0];
   read(true);
-  figure.onResize(draw);
+  // Asked here alone, because the browser would have to place everything anew each time.
+  figure.onResize(() => { width = columns[0].node.clientWidth || 200; draw(); });
 }
