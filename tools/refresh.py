@@ -131,7 +131,8 @@ def normalise(notebook, name):
 def rename_models(cells, models, name):
     """Give widget models ids that depend on nothing but their place in the notebook.
 
-    Models that no output shows, not even as a part of another one, are left out, and so are the scripts and networks of figures.
+    Models that no output shows, not even as a part of another one, are left out, and so are the scripts and networks
+    of figures.
     """
     new_ids = {}
 

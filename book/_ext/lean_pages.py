@@ -91,13 +91,13 @@ def cut_icons(app, error):
     characters = [int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css + other_styles)]
 
     (static / "fonts").mkdir(exist_ok=True)
-    for source in (theme / "vendor/fontawesome/webfonts").glob("*.ttf"):
+    for whole in (theme / "vendor/fontawesome/webfonts").glob("*.ttf"):
         options = subset.Options(flavor="woff", notdef_outline=True)
-        font = subset.load_font(source, options)
+        font = subset.load_font(whole, options)
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=characters)
         subsetter.subset(font)
-        subset.save_font(font, static / "fonts" / f"{source.stem}.woff", options)
+        subset.save_font(font, static / "fonts" / f"{whole.stem}.woff", options)
     for unused in ("vendor/fontawesome", "scripts/fontawesome.js", "scripts/fontawesome.js.map"):
         path = static / unused
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

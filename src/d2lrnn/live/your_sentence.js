@@ -62,7 +62,7 @@ export const VIEWS = {
     gru: ["state", ({ h }, { H }) => H.slice(h)],
     lstm: ["hidden state", ({ h }, { H }) => H.slice(h)],
   },
-  "memory": { lstm: ["memory", ({ h }, { C }) => C.slice(h)] },
+  memory: { lstm: ["memory", ({ h }, { C }) => C.slice(h)] },
   "forget or update gate": { gru: ["update gate", block(1)], lstm: ["forget gate", block(1)] },
   "input or reset gate": { gru: ["reset gate", block(0)], lstm: ["input gate", block(0)] },
   "output gate": { lstm: ["output gate", block(3)] },
@@ -165,7 +165,7 @@ class Column {
   }
 
   // Everything that depends on the cursor.
-  draw(t, width) {
+  draw(t, view, width) {
     const found = study(this.net, this.vocabulary, this.text, this.pass, t), { norms, largest } = found;
     const faintest = largest / FAINTEST;
     this.spans.forEach((span, i) => {
@@ -189,13 +189,13 @@ class Column {
     drawing.drawPanel(this.bars, panel, [{ kind: "bars", label: "next", x: names, y: chances, color: this.color }], width);
     const list = names.map((name, i) => `“${name}” ${chances[i].toFixed(2)}`).join(", ");
     this.bars.setAttribute("aria-label", `${this.name}, the likeliest next letters: ${list}.`);
-    this.describe(t);
+    this.describe(t, view);
     return found;
   }
 
-  describe(t) {
+  describe(t, view) {
     const T = this.spans.length, { h } = this.net;
-    if (!this.shown) this.caption.textContent = this.net.cell === "rnn" ? "An RNN has no gates and no memory." : "A GRU has none.";
+    if (!this.shown) this.caption.textContent = `${this.net.cell === "rnn" ? "An RNN" : "A GRU"} has no ${view}.`;
     else if (!T) this.caption.textContent = `${this.shown.name} before the first letter: all zero`;
     else {
       const now = Array.from(this.shown.numbers.subarray(t * h, (t + 1) * h), Math.abs);
@@ -262,7 +262,7 @@ export function show(figure, { colors, networks: { vocabulary, networks } }) {
     draw();
   }
   function draw() {
-    const found = columns.map((one) => one.draw(t, width));
+    const found = columns.map((one) => one.draw(t, view, width));
     figure.text.textContent = sentence(text, t, columns, found);
   }
   figure.node.append(element("p", { class: "sentence-note" },
