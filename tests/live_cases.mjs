@@ -55,6 +55,11 @@ const questions = {
     return { rows, kept, after: take(5, training), params: net.params };
   },
   load: (engine, { saved }) => engine.load(saved),
+  // The mean cross-entropy of a saved network that reads a text from a zero state.
+  score(engine, { saved, ids }) {
+    const net = engine.load(saved), inputs = Int32Array.from(ids.slice(0, -1));
+    return engine.crossEntropy(engine.forward(net, inputs).O, Int32Array.from(ids.slice(1)), net.q).loss;
+  },
   network: (engine, { sizes, settings }) => engine.network(sizes, settings),
   random: (engine, { seed, count }) => {
     const uniform = engine.random(seed);

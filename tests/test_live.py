@@ -3,6 +3,7 @@
 `CASES` and `check_case` are also used in Chromium, by site/test_live_engine.py.
 """
 
+import importlib.util
 import json
 import math
 import re
@@ -364,6 +365,58 @@ def test_what_cannot_be_saved_is_refused():
     for bad in (math.nan, math.inf, 1e5):
         with pytest.raises(ValueError, match="65504"):
             live.saved("gru", params | {"b_q": torch.full((5,), bad)})
+
+
+# The networks of the figures
+
+NETWORKS = ROOT / "src/d2lrnn/live/networks.json"
+spec = importlib.util.spec_from_file_location("trainer", ROOT / "tools/train_live_networks.py")
+TRAINER = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(TRAINER)
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    """The vocabulary, and the ids of the story's end."""
+    vocab, *_, ids = TRAINER.story()
+    return vocab, ids
+
+
+@pytest.mark.parametrize("place", range(3), ids=BLOCKS)
+def test_the_networks_have_their_perplexities_in_torch_and_in_the_engine(place, ask, held_out):
+    vocab, ids = held_out
+    saved = json.loads(NETWORKS.read_text(encoding="utf-8"))
+    network = saved["networks"][place]
+    assert network["cell"] == list(BLOCKS)[place] and saved["vocabulary"] == vocab.tokens
+    assert TRAINER.perplexity(network, ids) == pytest.approx(network["perplexity"], abs=6e-5)
+    loss = ask("score", saved=network, ids=ids.tolist())
+    assert math.exp(loss) == pytest.approx(network["perplexity"], abs=6e-5)
+    assert NETWORKS.stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("cell", BLOCKS)
+def test_what_is_saved_can_be_loaded(cell):
+    params = make_params(cell, 3, 4, 5, torch.Generator().manual_seed(0))
+    found = live.loaded(live.saved(cell, params))
+    assert list(found) == live.NAMES[cell]
+    for name, p in found.items():
+        torch.testing.assert_close(p, params[name].detach().half().float(), atol=0, rtol=0)
+
+
+def test_how_far_back_each_network_listens(held_out):
+    """What chapter 8 says: two or three words back, three or four, and five or six, at five letters a word."""
+    _, ids = held_out
+    median = {}
+    for network in json.loads(NETWORKS.read_text(encoding="utf-8"))["networks"]:
+        params, reach = live.loaded(network), []
+        for end in range(150, 6750, 97):
+            X = F.one_hot(ids[end - 100 : end, None], 28).float().requires_grad_()
+            scores, _ = TRAINER.RECURRENCES[network["cell"]](X, None, params)
+            (dX,) = torch.autograd.grad(scores[-1, 0].log_softmax(0)[ids[end]], X)
+            norms = dX[:, 0].norm(dim=1).flip(0)
+            reach.append((norms > norms.max() / 100).nonzero().max().item())
+        median[network["cell"]] = sorted(reach)[len(reach) // 2]
+    assert 10 <= median["rnn"] <= 14 and 16 <= median["lstm"] <= 20 and 26 <= median["gru"] <= 32
 
 
 # The source

@@ -6,7 +6,8 @@
 A notebook is written only if every cell ran without an error and without a word on stderr.
 A cell tagged `keep-output` is run, but keeps the outputs it has: a measured speed would differ each time, and a
 real text may not be on this machine. To renew them, clear the cell's outputs first.
-Figures are saved without the script that draws them: the site has it once, and a cell that is run brings its own.
+Figures are saved without the script that draws them and without the trained networks that some of them read: the site
+has both once, and a cell that is run brings its own.
 """
 
 import base64
@@ -130,7 +131,8 @@ def normalise(notebook, name):
 def rename_models(cells, models, name):
     """Give widget models ids that depend on nothing but their place in the notebook.
 
-    Models that no output shows, not even as a part of another one, are left out, and so are the scripts of figures.
+    Models that no output shows, not even as a part of another one, are left out, and so are the scripts and networks
+    of figures.
     """
     new_ids = {}
 
@@ -150,6 +152,8 @@ def rename_models(cells, models, name):
     for model in models.values():
         if "_esm" in model["state"]:
             model["state"]["_esm"] = NO_SCRIPT
+        if "networks" in model["state"].get("data", {}):
+            model["state"]["data"]["networks"] = None
     text = json.dumps({new: models[old] for old, new in new_ids.items()})
     for old, new in new_ids.items():
         text = text.replace(f"IPY_MODEL_{old}", f"IPY_MODEL_{new}")

@@ -6,7 +6,7 @@
 - The search index is loaded by the search page alone.
 - Scripts in the head no longer hold up the page.
 - The script that draws explorable figures is in one file for all pages, and that of live figures in another one,
-  which a page fetches when such a figure comes near.
+  which a page fetches when such a figure comes near. So are the trained networks that some of them read.
 """
 
 import json
@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 import pydata_sphinx_theme
 from fontTools import subset
 
-from d2lrnn.live.figures import bundle
+from d2lrnn.live.figures import NETWORKS, bundle, source
 
 UNUSED = ["scripts/fontawesome.js", "sphinx-thebe", "sphinx-design", "design-tabs.js"]
 SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
@@ -26,6 +26,7 @@ SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
 FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
 LIVE = "d2lrnn.live.figures.Live"
 LIVE_SCRIPT = "live_figures.js"
+NETWORKS_SCRIPT = "live_networks.js"
 # Rules of the theme's stylesheet: one icon each, and one font each.
 ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]+"\}')
 FONT = re.compile(r"url\(\.\./vendor/fontawesome/webfonts/([a-z0-9-]+)\.woff2\)[^}]*\}")
@@ -54,9 +55,12 @@ def write_figure_scripts(app):
     static.mkdir(parents=True, exist_ok=True)
     script = f"const FIGURE_SCRIPTS = {json.dumps(texts, ensure_ascii=False)};\n"
     script += f"const LIVE_SCRIPTS = {json.dumps({LIVE: LIVE_SCRIPT})};\n"
+    script += f"const NETWORKS_SCRIPT = {json.dumps(NETWORKS_SCRIPT)};\n"
     (static / "figure_scripts.js").write_text(script, encoding="utf-8")
     live = f"FIGURE_SCRIPTS[{json.dumps(LIVE)}] = {json.dumps(bundle(), ensure_ascii=False)};\n"
     (static / LIVE_SCRIPT).write_text(live, encoding="utf-8")
+    networks = f"const LIVE_NETWORKS = {source(NETWORKS)};\n"
+    (static / NETWORKS_SCRIPT).write_text(networks, encoding="utf-8")
 
 
 def place_404(app, config):
@@ -87,13 +91,13 @@ def cut_icons(app, error):
     characters = [int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css + other_styles)]
 
     (static / "fonts").mkdir(exist_ok=True)
-    for source in (theme / "vendor/fontawesome/webfonts").glob("*.ttf"):
+    for whole in (theme / "vendor/fontawesome/webfonts").glob("*.ttf"):
         options = subset.Options(flavor="woff", notdef_outline=True)
-        font = subset.load_font(source, options)
+        font = subset.load_font(whole, options)
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=characters)
         subsetter.subset(font)
-        subset.save_font(font, static / "fonts" / f"{source.stem}.woff", options)
+        subset.save_font(font, static / "fonts" / f"{whole.stem}.woff", options)
     for unused in ("vendor/fontawesome", "scripts/fontawesome.js", "scripts/fontawesome.js.map"):
         path = static / unused
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

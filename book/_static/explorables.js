@@ -48,6 +48,10 @@
       if (!entry.isIntersecting) return;
       observer.disconnect();
       await load(LIVE_SCRIPTS[name]);
+      if (state.data.networks === null) { // the figure reads trained networks: they are saved once for all pages
+        await load(NETWORKS_SCRIPT);
+        state.data.networks = LIVE_NETWORKS;
+      }
       await showExplorable(name, state, el);
       el.classList.remove("waiting");
     }, { rootMargin: "800px" });

@@ -113,5 +113,5 @@ def test_the_script_is_fetched_when_a_live_figure_comes_near(addresses, visit):
 
 
 def test_a_figure_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="no live figure 'eigenvalue', only eigenvalues"):
+    with pytest.raises(ValueError, match="no live figure 'eigenvalue', only eigenvalues, your_sentence"):
         Live("mine", "eigenvalue")

@@ -4,6 +4,7 @@
 """
 
 import base64
+import math
 from importlib.resources import files
 
 import torch
@@ -43,3 +44,20 @@ def saved(cell, params, activation="tanh"):
     weights = base64.b64encode(numbers.numpy().astype("<f2").tobytes()).decode()
     sizes = {"D": len(W_x), "h": len(W_h), "q": W_hq.shape[1]}
     return {"cell": cell, "activation": activation, **sizes, "weights": weights}
+
+
+def loaded(network):
+    """The parameters of a saved network: what `saved` wrote, read back.
+
+    Args:
+        network: dict as `saved` returns it.
+
+    Returns:
+        dict of float32 tensors, as `saved` took it.
+    """
+    cell, D, h, q = (network[name] for name in ("cell", "D", "h", "q"))
+    wide = {"rnn": 1, "gru": 3, "lstm": 4}[cell] * h
+    shapes = [(D, wide), (h, wide), *[(wide,)] * (len(NAMES[cell]) - 4), (h, q), (q,)]
+    numbers = torch.frombuffer(bytearray(base64.b64decode(network["weights"])), dtype=torch.float16).float()
+    parts = numbers.split([math.prod(shape) for shape in shapes])
+    return {name: part.reshape(shape) for name, part, shape in zip(NAMES[cell], parts, shapes, strict=True)}

@@ -1,5 +1,6 @@
 """Live figures: they compute in the page what the reader asks, with no kernel and no network."""
 
+import json
 import re
 from importlib.resources import files
 
@@ -9,9 +10,17 @@ import traitlets
 from d2lrnn.plotting import COLORS
 
 # The modules of the figures, in the order in which they need each other, and the host that shows one.
-MODULES = {"drawing": "explore.js", "engine": "live/engine.js", "eigenvalues": "live/eigenvalues.js"}
+MODULES = {
+    "drawing": "explore.js",
+    "engine": "live/engine.js",
+    "eigenvalues": "live/eigenvalues.js",
+    "your_sentence": "live/your_sentence.js",
+}
 HOST = "live/page.js"
 FIGURES = [name for name in MODULES if name not in ("drawing", "engine")]
+# Trained networks, written by tools/train_live_networks.py, and the figures that read them.
+NETWORKS = "live/networks.json"
+WITH_NETWORKS = ["your_sentence"]
 
 
 def source(path):
@@ -55,7 +64,10 @@ class Live(anywidget.AnyWidget):
         if figure not in FIGURES:
             raise ValueError(f"there is no live figure {figure!r}, only {', '.join(FIGURES)}")
         self.name = name
-        super().__init__(data={"name": name, "figure": figure, "colors": COLORS})
+        data = {"name": name, "figure": figure, "colors": COLORS}
+        if figure in WITH_NETWORKS:
+            data["networks"] = json.loads(source(NETWORKS))
+        super().__init__(data=data)
 
     def __repr__(self):
         return f"Live({self.name!r})"

@@ -8,7 +8,7 @@ const STYLE = `
 .live-buttons button:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
 .live-panel { position: relative; } .live-panel .handles { position: absolute; inset: 0; pointer-events: none; }
 .live-panel .handles circle { pointer-events: all; cursor: grab; touch-action: none; fill: transparent; }
-.live .explorable-controls input { min-height: 44px; margin: 0; }
+.live .explorable-controls input, .live .explorable-controls select { min-height: 44px; margin: 0; }
 `;
 
 class Figure {
@@ -52,7 +52,8 @@ class Figure {
     const enter = (value) => { set(value); change(Number(input.value)); };
     input.oninput = () => enter(input.value);
     set(start);
-    return { set, enter };
+    const range = (min, max) => Object.assign(input, { min, max });
+    return { set, enter, range };
   }
 
   menu(label, names, start, change) {
@@ -113,7 +114,7 @@ class Figure {
   }
 }
 
-const FIGURES = { eigenvalues };
+const FIGURES = { eigenvalues, your_sentence };
 
 function render({ model, el }) {
   const data = model.get("data");
