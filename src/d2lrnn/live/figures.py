@@ -9,9 +9,15 @@ import traitlets
 from d2lrnn.plotting import COLORS
 
 # The modules of the figures, in the order in which they need each other, and the host that shows one.
-MODULES = {"drawing": "explore.js", "engine": "live/engine.js", "eigenvalues": "live/eigenvalues.js"}
+MODULES = {
+    "drawing": "explore.js",
+    "engine": "live/engine.js",
+    "eigenvalues": "live/eigenvalues.js",
+    "learning": "live/learning.js",
+    "learns_to_write": "live/learns_to_write.js",
+}
 HOST = "live/page.js"
-FIGURES = [name for name in MODULES if name not in ("drawing", "engine")]
+FIGURES = [name for name in MODULES if name not in ("drawing", "engine", "learning")]
 
 
 def source(path):
@@ -43,6 +49,7 @@ class Live(anywidget.AnyWidget):
     Args:
         name: identifies the figure in tests and in the notebook's text output.
         figure: which one, a name of FIGURES.
+        data: what this figure needs beside that: text, a str, for "learns_to_write".
 
     Raises:
         ValueError: there is no such figure.
@@ -51,11 +58,11 @@ class Live(anywidget.AnyWidget):
     _esm = bundle()
     data = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, name, figure):
+    def __init__(self, name, figure, **data):
         if figure not in FIGURES:
             raise ValueError(f"there is no live figure {figure!r}, only {', '.join(FIGURES)}")
         self.name = name
-        super().__init__(data={"name": name, "figure": figure, "colors": COLORS})
+        super().__init__(data={"name": name, "figure": figure, "colors": COLORS, **data})
 
     def __repr__(self):
         return f"Live({self.name!r})"
