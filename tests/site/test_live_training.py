@@ -1,6 +1,8 @@
 """Live figures that train: torch's losses, the n-grams' perplexities, and what readers do to them."""
 
+import math
 import re
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -10,14 +12,14 @@ from test_live_figures import hand_set
 from torch.nn import functional as F
 
 from conftest import wake
-from d2lrnn import live
+from d2lrnn import cells, live
 from d2lrnn.corpora import load_text
 from d2lrnn.gradients import clip_
 from d2lrnn.ngrams import LaplaceModel
 from d2lrnn.text import keep_letters
 
 pytestmark = pytest.mark.site
-CHAPTER_4 = "book/04_rnn_from_scratch"
+CHAPTER_4, CHAPTER_7 = "book/04_rnn_from_scratch", "book/07_vanishing_and_exploding_gradients"
 STORY = keep_letters(load_text("story"))[:20_000]
 LETTERS = ["", *" abcdefghijklmnopqrstuvwxyz"]  # the first is <unk>
 
@@ -42,14 +44,27 @@ LISTEN = """() => {
 }"""
 
 
-@pytest.fixture
-def writing(addresses, visit):
-    with visit(f"{addresses['file']}/{CHAPTER_4}.html") as page:
+@contextmanager
+def opened(page, name):
+    """The figure, with its workers listened to."""
+    with page as page:
         page.evaluate(LISTEN)
         wake(page)
-        figure = page.locator('figure[data-name="learns_to_write"]')
+        figure = page.locator(f'figure[data-name="{name}"]')
         figure.scroll_into_view_if_needed()
         yield page, figure
+
+
+@pytest.fixture
+def writing(addresses, visit):
+    with opened(visit(f"{addresses['file']}/{CHAPTER_4}.html"), "learns_to_write") as both:
+        yield both
+
+
+@pytest.fixture
+def copying(addresses, visit):
+    with opened(visit(f"{addresses['file']}/{CHAPTER_7}.html"), "train_copy") as both:
+        yield both
 
 
 def press(figure, name):
@@ -64,12 +79,18 @@ def wait_for_updates(page, number):
     page.wait_for_function(f"trainers().length && updates().length >= {number}", timeout=120_000)
 
 
+def as_tensors(net):
+    """The parameters of a network of the engine, in float64."""
+    h = net["h"]
+    shapes = {"W_xh": (-1, h), "W_hh": (-1, h), "W_x": (net["D"], -1), "W_h": (h, -1), "W_hq": (h, -1)}
+    params = {name: torch.tensor(net["params"][name], dtype=torch.float64) for name in live.NAMES[net["cell"]]}
+    return {name: p.view(shapes.get(name, (-1,))) for name, p in params.items()}
+
+
 def losses_of_torch(net, batches, settings, number):
     """The losses of the first updates of the same network by torch, in float64."""
     cell, h = net["cell"], net["h"]
-    shapes = {"W_xh": (-1, h), "W_hh": (-1, h), "W_x": (net["D"], -1), "W_h": (h, -1), "W_hq": (h, -1)}
-    params = {name: torch.tensor(net["params"][name], dtype=torch.float64) for name in live.NAMES[cell]}
-    params = {name: p.view(shapes.get(name, (-1,))).requires_grad_() for name, p in params.items()}
+    params = {name: p.requires_grad_() for name, p in as_tensors(net).items()}
     optimizer, losses = torch.optim.Adam(params.values(), lr=settings["lr"]), []
     for i in range(number):
         batch = batches[i % len(batches)]
@@ -81,10 +102,10 @@ def losses_of_torch(net, batches, settings, number):
         loss = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=-1)
         optimizer.zero_grad()
         loss.backward()
-        clip_(params.values(), settings["theta"])
+        clip_(params.values(), settings["theta"] or math.inf)  # JSON has no infinity
         optimizer.step()
         losses.append(loss.item())
-    return losses, {name: p.detach() for name, p in params.items()}
+    return losses
 
 
 def parsed(page, call):
@@ -100,7 +121,7 @@ def test_fifty_updates_give_the_losses_of_torch(cell, writing):
     press(figure, "Stop")
     net, batches, settings = parsed(page, "started()")
     assert "".join(LETTERS[i] for i in batches[0]["inputs"][:: batches[0]["B"]]) == STORY[:32]
-    expected, _ = losses_of_torch(net, batches, settings, 50)
+    expected = losses_of_torch(net, batches, settings, 50)
     assert page.evaluate("updates().slice(0, 50).map(({ loss }) => loss)") == pytest.approx(expected, abs=1e-3)
 
 
@@ -116,9 +137,7 @@ def test_the_drawn_perplexities_are_those_of_the_ngrams_and_of_torch(writing):
         if n:
             assert f"{name} ({value:.3g})" in says(figure)
     [sent], [got] = parsed(page, "judged()")[0]
-    net = sent["net"]
-    shapes = {"W_x": (28, -1), "W_h": (64, -1), "W_hq": (64, -1)}
-    params = {name: torch.tensor(p).double().view(shapes.get(name, (-1,))) for name, p in net["params"].items()}
+    params = as_tensors(sent["net"])
     zeros = torch.zeros(1, 64).double()
     outputs, _, _ = by_torch("gru", "tanh", params, F.one_hot(held_out[:-1, None], 28).double(), zeros, zeros)
     value = F.cross_entropy(outputs[:, 0], held_out[1:]).exp().item()
@@ -244,3 +263,84 @@ def test_leaving_the_page_ends_the_workers(writing):
     press(figure, "Start")  # the reader comes back
     page.wait_for_function("trainers().length === 2")
     wait_for_updates(page, 1)
+
+
+# The copy task
+
+
+@pytest.mark.parametrize("cell, clipping", [("RNN", "off"), ("GRU", "at 1"), ("LSTM", "at 1")])
+def test_fifty_updates_of_the_copy_task_give_the_losses_of_torch(cell, clipping, copying):
+    page, figure = copying
+    hand_set(figure, cell=cell, clipping=clipping)
+    hand_set(figure, **{{"RNN": "spectral radius", "LSTM": "forget bias"}.get(cell, "learning rate"): 3})
+    press(figure, "Start")
+    wait_for_updates(page, 50)
+    press(figure, "Stop")
+    net, batches, settings = parsed(page, "started()")
+    for batch in (batches[0], batches[-1]):  # the first symbols are asked after the last step
+        B, inputs, targets = batch["B"], batch["inputs"], batch["targets"]
+        assert len(inputs) == 21 * B and set(targets[:-B]) == {-1} and targets[-B:] == inputs[:B]
+    params = as_tensors(net)
+    if cell == "RNN":
+        radius = torch.linalg.eigvals(params["W_hh"]).abs().max().item()
+        assert radius == pytest.approx(1.6, rel=0.01)  # 3 is beyond the slider's end
+    if cell == "LSTM":
+        assert (params["b"].view(4, 32)[1] == 3).all()
+    expected = losses_of_torch(net, batches, settings, 50)
+    assert page.evaluate("updates().slice(0, 50).map(({ loss }) => loss)") == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("cell", ["RNN", "LSTM"])
+def test_the_drawn_accuracy_and_gradients_are_those_of_autograd(cell, copying):
+    page, figure = copying
+    hand_set(figure, cell=cell, lag=10)
+    hand_set(figure, **{"spectral radius" if cell == "RNN" else "forget bias": 1.5})
+    page.wait_for_function("workers.at(-1).got.length")
+    sent, got = parsed(page, "judged()")[-1]
+    test = sent[0]["test"]
+    X = torch.tensor(test["inputs"]).view(-1, test["B"])
+    params, state, states = as_tensors(sent[0]["net"]), [torch.zeros(test["B"], 32).double() for _ in range(2)], []
+    for X_t in F.one_hot(X, 4).double():
+        if cell == "LSTM":
+            _, state = cells.lstm_step(X_t, tuple(state), params)
+        else:
+            state = [cells.rnn_step(X_t, state[0], params)[1].requires_grad_()]
+        for part in state:
+            part.requires_grad_().retain_grad()
+        states.append(state)
+    scores = state[0] @ params["W_hq"] + params["b_q"]
+    F.cross_entropy(scores, X[0]).backward()
+    by_lag = [[part.grad.norm().item() for part in state] for state in states[::-1]]
+    panels = read(figure)
+    assert_drawn(drawn(figure, cell, 2), range(11), [norms[0] for norms in by_lag], panels[2], rounding=1e-3)
+    if cell == "LSTM":
+        assert_drawn(drawn(figure, "its memory", 2), range(11), [norms[1] for norms in by_lag], panels[2], rounding=1e-3)
+    accuracy = (scores.argmax(1) == X[0]).double().mean().item()
+    assert got[0]["accuracy"] == pytest.approx(accuracy)
+    assert f"after 0 updates {100 * accuracy:.0f} % of 200 other sequences are right" in says(figure)
+
+
+def test_one_press_runs_an_rnn_and_an_lstm_side_by_side(copying):
+    page, figure = copying
+    press(figure, "RNN and LSTM side by side")
+    page.wait_for_function("trainers().length === 2 && trainers().every((one) => one.got.length > 1)", timeout=60_000)
+    rnn, lstm = (parsed(page, f"JSON.stringify(trainers()[{i}].sent[0].start[0].cell)") for i in range(2))
+    assert (rnn, lstm) == ("rnn", "lstm")
+    batches = "JSON.stringify([0, 1].map((i) => [...trainers()[i].sent[0].start[1][7].inputs]))"
+    assert len(set(map(tuple, parsed(page, batches)))) == 1
+    hand_set(figure, clipping="off")
+    assert page.evaluate("trainers().every((one) => one.sent.at(-1).settings.theta === Infinity)")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+    assert page.evaluate("workers.every((one) => one.ended)")
+
+
+def test_a_copy_task_that_diverges_can_go_back(copying):
+    page, figure = copying
+    hand_set(figure, **{"learning rate": 8, "clipping": "off"})
+    press(figure, "Start")
+    back = figure.get_by_role("button", name="Go back, with the rate 0.1", exact=True)
+    back.wait_for(timeout=60_000)
+    assert "Training of the RNN diverged" in says(figure)
+    back.click()
+    page.wait_for_function("trainers().length === 2 && updates().length")
+    assert parsed(page, "started()")[2]["lr"] == 0.1

@@ -15,6 +15,7 @@ MODULES = {
     "eigenvalues": "live/eigenvalues.js",
     "learning": "live/learning.js",
     "learns_to_write": "live/learns_to_write.js",
+    "train_copy": "live/train_copy.js",
 }
 HOST = "live/page.js"
 FIGURES = [name for name in MODULES if name not in ("drawing", "engine", "learning")]
@@ -49,7 +50,8 @@ class Live(anywidget.AnyWidget):
     Args:
         name: identifies the figure in tests and in the notebook's text output.
         figure: which one, a name of FIGURES.
-        data: what this figure needs beside that: text, a str, for "learns_to_write".
+        data: what this figure needs beside that: text, a str, for "learns_to_write"; cell, "RNN", "GRU" or
+            "LSTM", for "train_copy".
 
     Raises:
         ValueError: there is no such figure.

@@ -1,5 +1,40 @@
 // A network that learns in one worker while another one judges it. So the page itself only draws.
 
+export const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
+
+// Where a tenth of a rate stands.
+export const tenth = (rate) => Math.max(0, rate - 2);
+
+// A sentence is read aloud whenever it changes. So `later`, which draws in the next frame, asks for a new one every
+// four seconds only, or if it is urgent.
+export function telling(draw, sentence, urgent) {
+  let words = "", said, frame;
+  function say() {
+    said = performance.now();
+    words = sentence();
+    draw(words);
+  }
+  function later() {
+    frame ??= requestAnimationFrame(() => {
+      frame = null;
+      if (urgent() || performance.now() - said > 4000) say();
+      else draw(words);
+    });
+  }
+  return { say, later };
+}
+
+// Every second point goes when there are too many to draw.
+export const thinned = (points) => (points.length <= 400 ? points : points.filter((_, i) => (points.length - i) % 2));
+
+// The next of 1, 2, 5, 10, 20, …
+export function round(v) {
+  const power = 10 ** Math.floor(Math.log10(v));
+  return [1, 2, 5, 10].find((m) => m * power >= v) * power;
+}
+
+export const whole = (v) => Math.round(v).toLocaleString("en-US");
+
 // A question to the judge at most so often, in milliseconds.
 const EVERY = 250;
 

@@ -4,7 +4,7 @@ const B = 16, T = 32; // sequences side by side, and steps
 const MOST = 50000; // characters of a text that are used
 const CHARACTERS = 100; // the largest alphabet but <unk>
 const EPS = 10; // the smoothing of the book's n-grams
-const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1]; // two steps down are a tenth
+const { RATES, tenth, whole } = learning;
 const LETTERS = [..." abcdefghijklmnopqrstuvwxyz"];
 const UNKNOWN = "□";
 
@@ -74,7 +74,6 @@ function judge(engine, { net, heldOut, before, temperature, length }) {
 
 // Words
 
-const whole = (v) => Math.round(v).toLocaleString("en-US");
 const short = (v) => (v >= 1000 ? v.toExponential(1) : String(+v.toPrecision(3)));
 const listed = (words) => words.join(", ").replace(/, ([^,]*)$/, " and $1");
 
@@ -87,14 +86,8 @@ function compared(perplexity, reference) {
 
 // Drawing
 
-// The next of 1, 2, 5, 10, 20, …
-function round(v) {
-  const power = 10 ** Math.floor(Math.log10(v));
-  return [1, 2, 5, 10].find((m) => m * power >= v) * power;
-}
-
 function picture({ reference }, points, colors) {
-  const most = round(Math.max(100, points.at(-1)?.updates ?? 0));
+  const most = learning.round(Math.max(100, points.at(-1)?.updates ?? 0));
   const line = (label, x, y, color, dashed = false) => ({ kind: "line", label, x, y, color, dashed });
   const marks = Object.entries(reference ?? {}).map(([name, value]) => line(name, [0, most], [value, value], colors[name], true));
   const x = points.map((point) => point.updates);
@@ -109,7 +102,7 @@ function picture({ reference }, points, colors) {
 
 export function show(figure, { colors, text }) {
   const setting = { cell: "GRU", h: 64, rate: 4, temperature: 0.8 };
-  let source = "the story", pasted = "", learned, learner, points, samples, writing, said, frame, pause;
+  let source = "the story", pasted = "", learned, learner, points, samples, writing, pause;
 
   figure.buttons("text to learn from", ["the story", "your own text"], (name) => {
     source = name;
@@ -135,7 +128,7 @@ export function show(figure, { colors, text }) {
     learner?.askAgain();
     say();
   });
-  figure.controls.classList.add("live-narrow");
+  figure.controls.classList.add("live-four");
   const [go, , back] = figure.actions({
     Start: () => {
       learner.going ? learner.stop() : learner.start();
@@ -143,7 +136,7 @@ export function show(figure, { colors, text }) {
     },
     "Start again": () => renew(true),
     "Go back": () => {
-      rate.set((setting.rate = Math.max(0, setting.rate - 2)));
+      rate.set((setting.rate = tenth(setting.rate)));
       learner.goBack({ lr: RATES[setting.rate] });
       say();
     },
@@ -183,7 +176,7 @@ export function show(figure, { colors, text }) {
   function judged({ perplexity, written, updates, loss }) {
     const first = points.length === 0;
     if (updates > (points.at(-1)?.updates ?? -1)) points.push({ updates, heldOut: perplexity, training: first ? NaN : Math.exp(loss) });
-    if (points.length > 400) points = points.filter((_, i) => i % 2 === 0 || i === points.length - 1);
+    points = learning.thinned(points);
     if (written.length) keep({ updates, text: written.map((id) => learned.symbols[id]).join("") });
     if (first) say();
     later();
@@ -216,36 +209,23 @@ export function show(figure, { colors, text }) {
     return `${from}After ${whole(point.updates)} updates, ${times} times through the text, ${so}${worse}`;
   }
 
-  // The sentence is read aloud when it changes: while the network learns it is renewed every four seconds only.
-  function say() {
-    said = performance.now();
-    draw(sentence());
-  }
-
-  function later() {
-    frame ??= requestAnimationFrame(() => {
-      frame = null;
-      if (learner?.diverged || performance.now() - said > 4000) say();
-      else draw(figure.text.textContent);
-    });
-  }
-
   function draw(words) {
     const [panel, marks] = picture(learned, points, colors);
     panels.draw([panel], [marks], words);
     go.textContent = learner?.going ? "Stop" : "Start";
     go.disabled = !learner || learner.diverged;
     back.hidden = !learner?.diverged;
-    back.textContent = `Go back, with the rate ${RATES[Math.max(0, setting.rate - 2)]}`;
+    back.textContent = `Go back, with the rate ${RATES[tenth(setting.rate)]}`;
     const now = points.at(-1);
     const state = now && [`${whole(learner.updates)} updates`, `held-out perplexity ${short(now.heldOut)}`,
       learner.going && learner.speed && `${whole(learner.speed * B * T)} characters a second`].filter(Boolean).join(" · ");
     page.write(state ?? "", samples.map(({ updates, text }) => [`${whole(updates)} updates`, text]));
   }
 
+  const { say, later } = learning.telling(draw, sentence, () => learner?.diverged);
   learned = lesson(text);
   renew();
-  figure.onResize(() => draw(sentence()));
+  figure.onResize(say);
   figure.onLeave(() => {
     learner?.close();
     say();

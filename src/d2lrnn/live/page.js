@@ -9,7 +9,7 @@ const STYLE = `
 .live-panel { position: relative; } .live-panel .handles { position: absolute; inset: 0; pointer-events: none; }
 .live-panel .handles circle { pointer-events: all; cursor: grab; touch-action: none; fill: transparent; }
 .live .explorable-controls input, .live .explorable-controls select { min-height: 44px; margin: 0; }
-.live-narrow label { flex-basis: 9rem; }
+.live .live-four label { flex-basis: 9rem; } @media (max-width: 560px) { .live .live-pairs label { flex-basis: 8.5rem; } }
 .live-buttons button:disabled { opacity: .45; cursor: default; }
 .live-actions { margin: .7rem 0 0; }
 .live-area { display: block; margin: 0 0 .6rem; } .live [hidden] { display: none; }
@@ -23,6 +23,9 @@ const STYLE = `
 .live-lines q:last-child { white-space: pre-wrap; overflow-wrap: anywhere; min-height: 4.2em; font-size: 15px; }
 @media (max-width: 560px) { .live-lines q:last-child { grid-column: 1 / -1; min-height: 7em; } .live-lines span:nth-last-child(2) { text-align: left; } }
 `;
+
+// Shows or hides a control with its label.
+const shower = (input) => (shown) => { input.parentNode.hidden = !shown; };
 
 class Figure {
   constructor(el, name) {
@@ -94,7 +97,7 @@ class Figure {
     const enter = (value) => { set(value); change(Number(input.value)); };
     input.oninput = () => enter(input.value);
     set(start);
-    return { set, enter };
+    return { set, enter, show: shower(input) };
   }
 
   menu(label, names, start, change) {
@@ -103,7 +106,7 @@ class Figure {
     this.labelled(label, input);
     input.value = start;
     input.oninput = () => change(input.value);
-    return { set: (value) => { input.value = value; } };
+    return { set: (value) => { input.value = value; }, show: shower(input) };
   }
 
   // Panels two by two, a wide one alone in its row, or all one below the other on a phone.
@@ -168,7 +171,7 @@ class Figure {
   }
 }
 
-const FIGURES = { eigenvalues, learns_to_write };
+const FIGURES = { eigenvalues, learns_to_write, train_copy };
 
 function render({ model, el }) {
   const data = model.get("data");
