@@ -112,7 +112,8 @@ export function show(figure, { colors, text }) {
   const area = figure.area(`Type or paste a text: ${whole(FEWEST)} characters or more. It stays in this page and is sent nowhere.`,
     (value) => {
       clearTimeout(pause);
-      pause = setTimeout(() => { pasted = value; learn(); }, 300);
+      pasted = value;
+      pause = setTimeout(() => area.hidden || learn(), 300);
     });
   area.hidden = true;
   figure.menu("cell", ["RNN", "GRU", "LSTM"], setting.cell, (cell) => { setting.cell = cell; renew(); });
@@ -155,13 +156,13 @@ export function show(figure, { colors, text }) {
     [learner, points, samples, writing] = [null, [], [], 0];
     if (learned.batches) {
       const V = learned.symbols.length, sizes = { cell: setting.cell.toLowerCase(), D: V, h: setting.h, q: V };
-      learner = new Learner(engine.network(sizes, { forgetBias: 1, Float: Float32Array }));
+      learner = teach(engine.network(sizes, { forgetBias: 1, Float: Float32Array }));
       if (going) learner.start();
     }
     say();
   }
 
-  function Learner(net) {
+  function teach(net) {
     const { batches, train, heldOut, symbols } = learned;
     const settings = { optimizer: "adam", lr: RATES[setting.rate], theta: 1 };
     const question = () => {
@@ -175,7 +176,8 @@ export function show(figure, { colors, text }) {
 
   function judged({ perplexity, written, updates, loss }) {
     const first = points.length === 0;
-    if (updates > (points.at(-1)?.updates ?? -1)) points.push({ updates, heldOut: perplexity, training: first ? NaN : Math.exp(loss) });
+    const isNew = updates > (points.at(-1)?.updates ?? -1) && Number.isFinite(perplexity);
+    if (isNew) points.push({ updates, heldOut: perplexity, training: first ? null : Math.exp(loss) });
     points = learning.thinned(points);
     if (written.length) keep({ updates, text: written.map((id) => learned.symbols[id]).join("") });
     if (first) say();

@@ -37,7 +37,7 @@ export function spectralRadius(W, h) {
 
 function untrained({ radius, bias }, cell) {
   const sizes = { cell: cell.toLowerCase(), D: SYMBOLS, h: HIDDEN, q: SYMBOLS };
-  const net = engine.network(sizes, { scale: 0.1, forgetBias: bias, Float: Float32Array });
+  const net = engine.network(sizes, { scale: 0.1, forgetBias: bias });
   if (cell !== "RNN") return net;
   const factor = radius / spectralRadius(net.params.W_hh, HIDDEN);
   net.params.W_hh = net.params.W_hh.map((w) => factor * w);
@@ -152,7 +152,8 @@ export function show(figure, { colors, cell }) {
     const settings = { optimizer: "adam", lr: RATES[setting.rate], theta: theta() }, net = untrained(setting, cell);
     function judged(answer) {
       const first = course.points.length === 0;
-      if (answer.updates > (course.points.at(-1)?.updates ?? -1)) course.points = learning.thinned([...course.points, answer]);
+      const isNew = answer.updates > (course.points.at(-1)?.updates ?? -1) && Number.isFinite(answer.tested);
+      if (isNew) course.points = learning.thinned([...course.points, answer]);
       if (first) say();
       later();
     }
@@ -172,7 +173,7 @@ export function show(figure, { colors, cell }) {
     const gradient = now.memory ?? now.gradient, left = gradient.at(-1) / gradient[0];
     const learned = now.accuracy >= 0.95 ? " It has learned the task." : now.accuracy <= 0.35 ? " That is guessing." : "";
     return `${cell}${start}: after ${whole(now.updates)} updates ${Math.round(100 * now.accuracy)} % of ${TESTED} other sequences are right.${learned} ` +
-      `${setting.lag} steps before the answer the gradient by its ${now.memory ? "memory" : "state"} is ${short(left)} times that at the answer.`;
+      `At lag ${setting.lag} the gradient by its ${now.memory ? "memory" : "state"} is ${short(left)} times that at lag 0.`;
   }
 
   function sentence() {
