@@ -1,11 +1,13 @@
-"""LSTM and GRU: speed beside torch.nn and the textbook form, and quality on few characters beside n-grams and the RNN.
+"""LSTM and GRU: speed beside torch.nn and the textbook form, quality on few characters, and which cell to choose.
 
-    python benchmarks/bench_cells.py [speed] [characters]
+    python benchmarks/bench_cells.py [speed] [characters] [choice]
 
 One thread. On the CPU speeds are tokens per second of processor time, on a GPU of wall-clock time; the sides take
-turns and the median round counts. The section `characters` reads The Time Machine.
+turns and the median round counts. The sections `characters` and `choice` read The Time Machine. `choice` trains 33
+networks, on a GPU if there is one; without one it takes hours.
 """
 
+import math
 import time
 from functools import partial
 from statistics import median
@@ -171,5 +173,71 @@ def character_model(cell):
     return LanguageModel(V, 192, cell, embedding_size=64, dropout=0.4)
 
 
+CELLS, BUDGET, EPOCHS = ("rnn", "gru", "lstm"), 100_000, 20
+RATES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+
+
+def choice():
+    """RNN, GRU and LSTM: equal parameters, data and updates, each at its best rate; and their time at equal h."""
+    print(f"choice: The Time Machine, at most {BUDGET:,} parameters, {EPOCHS} epochs of chunks of {T}, batch {B}")
+    print(" one layer, one-hot; rate chosen on the validation part with a seed of its own; the best epoch is kept")
+    text = keep_letters(load_text("time_machine"))
+    ids = torch.tensor([LETTERS.index(letter) for letter in text])
+    parts = training.split(ids, (0.8, 0.1, 0.1))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for cell in CELLS:
+        h = next(h for h in range(1, BUDGET) if num_parameters(cell, h + 1) > BUDGET)
+        tried = {lr: trained(cell, h, lr, 100, parts, device)[0] for lr in RATES}
+        best = min(tried, key=tried.get)
+        print(f"  {cell}, h = {h}, {num_parameters(cell, h):,} parameters; validation: {tried}", flush=True)
+        record(f"{cell}, choice", h=h, parameters=num_parameters(cell, h), lr=best)
+        scores = [trained(cell, h, best, seed, parts, device)[1] for seed in range(5)]
+        print(f"    lr {best}, five other seeds, test: {scores}", flush=True)
+        for seed, perplexity in enumerate(scores):
+            record(f"{cell}, seed {seed}", test_perplexity=perplexity)
+        record(f"{cell}, choice", mean=sum(scores) / 5, lowest=min(scores), highest=max(scores))
+    models = [LaplaceModel(parts[0], n, V, eps) for n in range(1, 7) for eps in (1.0, 3.0, 10.0, 30.0)]
+    best = min(models, key=lambda model: model.perplexity(parts[1]))
+    print(f"  {best.n}-gram: {best.perplexity(parts[2]):.3f}")
+    record("n-gram, choice", n=best.n, test_perplexity=best.perplexity(parts[2]))
+    for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
+        milliseconds = time_of_updates(device)
+        print(f"  h = 128, {device}: {milliseconds} ms for an update")
+        for cell, value in milliseconds.items():
+            record(f"{cell}, h = 128, {device}", milliseconds=value)
+
+
+def num_parameters(cell, h):
+    return sum(p.numel() for p in LanguageModel(V, h, cell).parameters())
+
+
+def trained(cell, h, lr, seed, parts, device):
+    """The perplexities on the validation and the test part."""
+    torch.manual_seed(seed)
+    model = LanguageModel(V, h, cell).to(device)
+    options = dict(num_epochs=EPOCHS, batch_size=B, num_steps=T, lr=lr, seed=seed, patience=EPOCHS)
+    try:
+        training.fit(model, parts[0], parts[1], **options)
+    except training.TrainingDiverged:
+        return math.inf, math.inf
+    return training.evaluate(model, parts[1]), training.evaluate(model, parts[2])
+
+
+def time_of_updates(device, h=128):
+    """Median milliseconds for an update of each cell at equal h; the cells take turns."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    X, Y = torch.randint(V, (2, B, T), device=device)
+    models = {cell: LanguageModel(V, h, cell).to(device) for cell in CELLS}
+    optimizers = {cell: torch.optim.SGD(model.parameters(), lr=0.1) for cell, model in models.items()}
+    times = {cell: [] for cell in CELLS}
+    for round in range(-3, ROUNDS):
+        for cell, model in models.items():
+            start = clock()
+            bare_loop(model, optimizers[cell], [(X, Y)])
+            if round >= 0:
+                times[cell].append(1000 * (clock() - start))
+    return {cell: median(values) for cell, values in times.items()}
+
+
 if __name__ == "__main__":
-    run({"speed": speed, "characters": characters})
+    run({"speed": speed, "characters": characters, "choice": choice})

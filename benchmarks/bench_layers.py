@@ -1,6 +1,6 @@
-"""Chapter 15: what a layer costs over length and size, and the bottleneck with more of everything, in longer runs.
+"""The study of what a sequence layer costs, over more lengths and sizes.
 
-    python benchmarks/bench_layers.py [layers] [bottleneck]
+    python benchmarks/bench_layers.py
 
 One thread. Times are of processor time on the CPU and of wall-clock time on a GPU, the best of a few runs. About ten
 minutes.
@@ -14,15 +14,7 @@ from sections import record, run
 from torch import nn
 from torch.nn import functional as F
 
-from d2lrnn import training
 from d2lrnn.attention import scaled_dot_product
-from d2lrnn.batches import pad, pair_batches
-from d2lrnn.corpora import load_pairs
-from d2lrnn.decoding import greedy
-from d2lrnn.metrics import bleu
-from d2lrnn.seq2seq import Seq2Seq, batch_loss
-from d2lrnn.text import Tokenizer
-from d2lrnn.translation import PairData, group_references, split_by_source
 
 LENGTHS, SIZES, WIDTH = (16, 64, 256, 1024, 2048), (16, 64, 256, 512), 3
 
@@ -165,50 +157,5 @@ def measure(device, B):
         record(case, **{quantity: 1e3 * table[name, n, d] for quantity, table in times.items()})
 
 
-BINS = ((3, 5), (6, 8), (9, 11), (12, 14), (15, 17), (18, 99))
-
-
-def bottleneck():
-    print("bottleneck: BLEU of chapter 15's models on its 1,000 held-out sentences, by source length")
-    print(f"  {'':<38}" + "".join(f"{low:>4}–{high:<3}" for low, high in BINS) + "    all")
-    train, held_out = split_by_source(load_pairs("grammar", 7_000), 1_000)
-    sources = {source for source, _ in held_out}
-    more = [pair for pair in load_pairs("grammar", 28_000) if pair[0] not in sources]
-    report("fixed, as in the chapter", train, held_out, None, 72, 3)
-    report("fixed, 4 times the epochs", train, held_out, None, 72, 12)
-    report("fixed, 192 units", train, held_out, None, 192, 3, lr=0.007)
-    report("fixed, 4 times the pairs", more, held_out, None, 72, 3)
-    report("dot, as in the chapter", train, held_out, "dot", 64, 3)
-    report("additive", train, held_out, "additive", 64, 3)
-    report("dot, 4 times the pairs", more, held_out, "dot", 64, 3)
-
-
-def report(name, train, held_out, attention, hidden_size, epochs, lr=0.015, seed=0):
-    data = PairData(train, target_tokenizer=Tokenizer(elision=True))
-    ids = data.encode(train)
-    torch.manual_seed(seed)
-    sizes = len(data.source_vocab), len(data.target_vocab), hidden_size
-    model = Seq2Seq(*sizes, embedding_size=48, bidirectional=True, attention=attention)
-    setting = dict(num_epochs=epochs, lr=lr, schedule=lambda epoch: 1 - (epoch - 1) / epochs, seed=seed)
-    clock = time.process_time()
-    training.fit_batches(model, lambda g: pair_batches(*ids, 64, data.pad_id, g), batch_loss, **setting)
-    clock = time.process_time() - clock
-    sources, translations = group_references(held_out)
-    references = [[data.target_tokenizer(text) for text in group] for group in translations]
-    source, lengths = pad(data.encode_sources(sources), data.pad_id)
-    model.eval()
-    with torch.no_grad():
-        state = model.start(source, lengths)
-    written = greedy(model.step, state, data.bos_id, data.eos_id, 45)
-    candidates = [data.target_vocab.to_tokens([i for i in h.tokens if i != data.eos_id]) for h in written]
-    line = f"  {name:<30}{clock:5.0f} s  "
-    for low, high in (*BINS, (0, 99)):
-        rows = [i for i, n in enumerate((lengths - 1).tolist()) if low <= n <= high]
-        score = bleu([candidates[i] for i in rows], [references[i] for i in rows])
-        line += f"{score:8.3f}"
-        record(f"{name}, " + (f"{low} to {high} tokens" if low else "all"), bleu=score)
-    print(line, flush=True)
-
-
 if __name__ == "__main__":
-    run({"layers": layers, "bottleneck": bottleneck})
+    run({"layers": layers})

@@ -1,6 +1,6 @@
 """Sequence to sequence: training speed beside the textbook form; chapter 13's model with other seeds; real pairs.
 
-    python benchmarks/bench_seq2seq.py [speed] [unseen] [real_pairs]
+    python benchmarks/bench_seq2seq.py [speed] [unseen] [output_layer] [real_pairs]
 
 Reads the English–French pairs. One thread, and seconds are those of processor time.
 """
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from d2lrnn import grammar, training
 from d2lrnn.batches import pad, pair_batches
 from d2lrnn.corpora import load_pairs
+from d2lrnn.layers import Encoder
 from d2lrnn.metrics import bleu
 from d2lrnn.seq2seq import Seq2Seq, batch_loss
 from d2lrnn.text import Tokenizer
@@ -113,41 +114,122 @@ def speed():
         record(name, tokens_per_second=median(values), of_textbook=ratio)
 
 
-def unseen():
-    print("unseen: chapter 13's model on combinations of words that are not in its training set: BLEU, exact")
-    drawn = grammar.sample(160_000, seed=0)
+class Chapter13(nn.Module):
+    """Chapter 13's translator of wiring (3): the output layer reads the state, the context and the token before.
+
+    `output_reads` leaves one of the last two out, or both, which is wiring (2).
+    """
+
+    def __init__(
+        self,
+        source_vocab_size,
+        target_vocab_size,
+        hidden_size=96,
+        embedding_size=64,
+        output_reads=("context", "token"),
+    ):
+        super().__init__()
+        self.output_reads = output_reads
+        size = hidden_size * (1 + ("context" in output_reads)) + embedding_size * ("token" in output_reads)
+        self.encoder = Encoder(source_vocab_size, hidden_size, embedding_size=embedding_size)
+        self.embedding = nn.Embedding(target_vocab_size, embedding_size)
+        self.first_state = nn.Linear(hidden_size, hidden_size)
+        self.recurrent = nn.GRU(embedding_size + hidden_size, hidden_size)
+        self.output = nn.Linear(size, target_vocab_size)
+
+    def decode(self, tokens, context, state):
+        E = self.embedding(tokens.T)
+        context = context.expand(len(E), -1, -1)
+        S, state = self.recurrent(torch.cat([E, context], dim=2), state)
+        others = {"context": context, "token": E}
+        S = torch.cat([S, *(others[name] for name in self.output_reads)], dim=2)
+        return self.output(S).transpose(0, 1), state
+
+    def read(self, source, lengths):
+        _, context = self.encoder(source, lengths)
+        return context, torch.tanh(self.first_state(context))[None]
+
+
+def chapter_loss(model, batch):
+    source, source_lengths, target, target_lengths = batch
+    logits, _ = model.decode(target[:, :-1], *model.read(source, source_lengths))
+    return training.masked_cross_entropy(logits, target[:, 1:], target_lengths - 1)
+
+
+@torch.no_grad()
+def written_greedily(model, source_ids, data):
+    context, state = model.read(*pad(source_ids, data.pad_id))
+    token, words = torch.full((len(context), 1), data.bos_id), []
+    for _ in range(data.max_length + 1):
+        logits, state = model.decode(token, context, state)
+        token = logits.argmax(2)
+        words.append(token)
+    rows = torch.cat([*words, torch.full_like(token, data.eos_id)], dim=1).tolist()
+    return [row[: row.index(data.eos_id)] for row in rows]
+
+
+def chapter_data():
+    """The pairs of chapter 13, and the ids of each part."""
+    drawn = grammar.sample(80_000, seed=0)
     sentences = list(dict.fromkeys(s for s in drawn if len(s.english) <= 6 and s.english[-1] == "."))
     taken_out = set(sorted(set().union(*map(neighbours, sentences)))[::10])
-    for seed in range(3):
-        scores = scores_on_unseen(sentences, taken_out, seed)
-        record(f"seed {seed}", bleu=scores["bleu"], exact_match=scores["exact_match"])
-        print(f"  seed {seed}{scores['bleu']:8.3f}{scores['exact_match']:8.3f}", flush=True)
+    seen = [grammar.written(s) for s in sentences if not neighbours(s) & taken_out]
+    train_pairs = [pair for i, pair in enumerate(seen) if i % 20]
+    data = PairData(train_pairs, Tokenizer(), Tokenizer(elision=True))
+    new_combinations = [grammar.written(s) for s in sentences if neighbours(s) & taken_out]
+    tests = {"new sentences": data.encode(seen[::20]), "new combinations": data.encode(new_combinations)}
+    return data, data.encode(train_pairs), tests
+
+
+def chapter_model(data, ids, seed, num_epochs, schedule=None, **settings):
+    torch.manual_seed(seed)
+    model = Chapter13(len(data.source_vocab), len(data.target_vocab), **settings)
+    training.fit_batches(
+        model,
+        lambda generator: pair_batches(*ids, 64, data.pad_id, generator),
+        chapter_loss,
+        num_epochs=num_epochs,
+        lr=0.03,
+        optimizer=partial(torch.optim.AdamW, weight_decay=0.3, fused=True),
+        schedule=schedule,
+        seed=seed,
+    )
+    return model.eval()
+
+
+def output_layer():
+    print("output_layer: one epoch of chapter 13, what the output layer reads besides the state; perplexity on new")
+    print(" sentences. About the same number of parameters.")
+    data, ids, tests = chapter_data()
+    batches = list(pair_batches(*tests["new sentences"], 400, data.pad_id, shuffle=False))
+    for output_reads, hidden_size in (((), 86), (("token",), 80), (("context",), 76), (("context", "token"), 71)):
+        name = " and ".join(output_reads) or "nothing"
+        for seed in range(2):
+            settings = dict(hidden_size=hidden_size, embedding_size=32, output_reads=output_reads)
+            model = chapter_model(data, ids, seed, 1, **settings)
+            perplexity = training.evaluate_batches(model, batches, chapter_loss)
+            record(f"{name}, seed {seed}", perplexity=perplexity, parameters=sum(p.numel() for p in model.parameters()))
+            print(f"  {name}, seed {seed}{perplexity:8.3f}", flush=True)
+
+
+def unseen():
+    print("unseen: chapter 13's model with other seeds of training; new sentences and new combinations: BLEU, exact")
+    data, ids, tests = chapter_data()
+    for seed in range(5):
+        model = chapter_model(data, ids, seed, 4, lambda epoch: 1 - (epoch - 1) / 4)
+        for name, (source_ids, target_ids) in tests.items():
+            candidates = written_greedily(model, source_ids, data)
+            references = [row[1:-1] for row in target_ids]
+            exact = sum(c == r for c, r in zip(candidates, references, strict=True)) / len(references)
+            score = bleu(candidates, [[r] for r in references])
+            record(f"{name}, seed {seed}", bleu=score, exact_match=exact)
+            print(f"  {name}, seed {seed}{score:8.3f}{exact:8.3f}", flush=True)
 
 
 def neighbours(s):
     words, kinds = (list(zip(items, items[1:], strict=False)) for items in (s.english, s.tags))
     pairs = zip(words, kinds, strict=True)
     return {pair for pair, kind in pairs if kind in (("ADJ", "NOUN"), ("NOUN", "VERB"))}
-
-
-def scores_on_unseen(sentences, taken_out, seed):
-    pairs = [(" ".join(s.english), " ".join(s.french), bool(neighbours(s) & taken_out)) for s in sentences]
-    train_pairs = [pair[:2] for i, pair in enumerate(p for p in pairs if not p[2]) if i % 40]
-    data = PairData(train_pairs)
-    ids = data.encode(train_pairs)
-    torch.manual_seed(seed)
-    model = Seq2Seq(len(data.source_vocab), len(data.target_vocab), hidden_size=160, embedding_size=64, wiring="both")
-    training.fit_batches(
-        model,
-        lambda generator: pair_batches(*ids, 32, data.pad_id, generator),
-        batch_loss,
-        num_epochs=4,
-        lr=0.01,
-        optimizer=partial(torch.optim.AdamW, weight_decay=0.3),
-        schedule={1: 1, 2: 0.7, 3: 0.3, 4: 0.1}.get,
-        seed=seed,
-    )
-    return score_translations(model, data, [pair[:2] for pair in pairs if pair[2]][::2])
 
 
 def real_pairs(validation=False):
@@ -220,4 +302,4 @@ def bags(data, sentences):
 
 
 if __name__ == "__main__":
-    run({"speed": speed, "unseen": unseen, "real_pairs": real_pairs})
+    run({"speed": speed, "unseen": unseen, "output_layer": output_layer, "real_pairs": real_pairs})

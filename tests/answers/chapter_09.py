@@ -59,6 +59,15 @@ def gated_product(X_t, H, params):
     return Z * H + (1 - Z) * torch.tanh(X_h + torch.sigmoid(X_r + H_r) * H_h)
 
 
+def gated_bias(X_t, H, params):
+    """(9.5), but the gate acts on the bias of the product, too."""
+    h = H.shape[1]
+    X_parts = X_t @ params["W_x"] + params["b_x"]
+    R, Z, _ = torch.sigmoid(X_parts + H @ params["W_h"] + params["b_h"]).chunk(3, 1)
+    inner = (R * H) @ params["W_h"][:, 2 * h :] + R * params["b_h"][2 * h :]
+    return Z * H + (1 - Z) * torch.tanh(X_parts[:, 2 * h :] + inner)
+
+
 def negated(names=("W_x", "W_h", "b_x", "b_h"), block=1):
     def convert(params):
         h = params["W_h"].shape[0]
@@ -94,7 +103,34 @@ def waiting(chain=CHAIN, blocks=BLOCKS, factor=1):
     return lambda kind, T, h: (chain[kind] * T, factor * blocks[kind] * h * h * T)
 
 
-FILLED = {"start": 9.1, "h = 96": 8.2, "lr = 0.001": 16.4, "lr = 0.1": 8.6, "num_steps = 10": 9.6}
+def candidate_paths(inner=True, gate_slope=True, tanh_slope=True, factor=True, direct=True, transposed=True):
+    def paths(h_old, z, r, h_tilde, W_hh, W_hr):
+        outer = (1 - z if factor else torch.ones_like(z)) * (1 - h_tilde**2 if tanh_slope else 1)
+        of_gate = h_old * (r * (1 - r) if gate_slope else 1)
+        gated = direct * torch.diag(r) + inner * torch.diag(of_gate) @ W_hr.T
+        return torch.diag(outer) @ (W_hh.T if transposed else W_hh) @ gated
+
+    return paths
+
+
+def by_hand(h_old, z, r, h_tilde, W_hh, W_hr):
+    """Number by number, as a list of lists."""
+    units = range(len(z))
+    rows = []
+    for i in units:
+        outer = (1 - z[i]) * (1 - h_tilde[i] ** 2)
+        row = []
+        for j in units:
+            paths = sum(W_hh[k, i] * h_old[k] * r[k] * (1 - r[k]) * W_hr[j, k] for k in units)
+            row.append((outer * (W_hh[j, i] * r[j] + paths)).item())
+        rows.append(row)
+    return rows
+
+
+def terms_of_the_chapter(h_old, z, r, h_tilde, W_hh, W_hr):
+    slope, u = (1 - z) * (1 - h_tilde**2), h_old @ W_hh
+    return torch.diag(slope * r) @ W_hh.T + torch.diag(slope * u * r * (1 - r)) @ W_hr.T
+
 
 RIGHT = {
     "only_one_input": gates(),
@@ -102,12 +138,18 @@ RIGHT = {
     "reset_before": step_before(),
     "swap": negated(),
     "run_time": waiting(),
-    "table": FILLED,
+    "jacobian_before": candidate_paths(),
 }
 
 ALSO_RIGHT = [
     ("only_one_input", gates(after=(1.0, 1.0), before=(1.0, 0.0))),
     ("only_one_input", gates(before=(0.0, 1.0))),
+    ("only_one_input", lambda t, t_prime: torch.tensor([0.3, 1.0] if t != t_prime else [0.0, 0.0])),
+    ("reset_before", lambda *given: step_before()(*given).numpy()),
+    ("reset_before", lambda *given: step_before()(*given).tolist()),
+    ("swap", lambda params: {name: p.numpy() for name, p in negated()(params).items()}),
+    ("jacobian_before", by_hand),
+    ("jacobian_before", lambda *given: candidate_paths()(*given).numpy()),
 ]
 
 WRONG = [
@@ -131,7 +173,7 @@ WRONG = [
     ("parameters", layer_parameters(gru=4), "as an LSTM has"),
     ("parameters", layer_parameters(rnn=3), "as a GRU has"),
     ("parameters", layer_parameters(lstm=5), "it is not"),
-    ("reset_before", lambda X_t, H, params: (H, H), "one tensor"),
+    ("reset_before", lambda X_t, H, params: (H, H), "H_t alone"),
     ("reset_before", lambda X_t, H, params: H[:, :2], "must have the shape"),
     ("reset_before", step_before(after=True), "on the result of the product"),
     ("reset_before", step_before(swap=True), "replaces where it should keep"),
@@ -144,6 +186,7 @@ WRONG = [
     ("reset_before", reset_everywhere(kept=True, seen=False), "not what R lets through"),
     ("reset_before", reset_everywhere(kept=False, seen=True), "in the candidate only"),
     ("reset_before", without_candidate_bias, "biases of the candidate"),
+    ("reset_before", gated_bias, "act on the bias"),
     ("reset_before", gated_product, "multiply R with H before it"),
     ("reset_before", lambda X_t, H, params: H, "not right"),
     ("swap", lambda params: 3, "return a dict"),
@@ -168,13 +211,15 @@ WRONG = [
     ("run_time", waiting(factor=2), "do not wait for H"),
     ("run_time", waiting(blocks=dict.fromkeys(BLOCKS, 1)), "of its own"),
     ("run_time", waiting(factor=5), "multiplications"),
-    ("table", {"start": 9.0}, "with the keys"),
-    ("table", FILLED | {"h = 96": ...}, "still empty: h = 96"),
-    ("table", FILLED | {"h = 96": float("nan")}, "not finite"),
-    ("table", {"start": 2.2, "h = 96": 2.1, "lr = 0.001": 2.8, "lr = 0.1": 2.15, "num_steps = 10": 2.3}, "in nats"),
-    ("table", FILLED | {"h = 96": 2.1}, "too good"),
-    ("table", {name: 2 ** torch.tensor(value).log().item() for name, value in FILLED.items()}, "with base e"),
-    ("table", FILLED | {"lr = 0.001": 9000.0}, "worse than guessing"),
-    ("table", FILLED | {"h = 96": 9.1}, "the same to the last digit"),
-    ("table", FILLED | {"lr = 0.001": 9.0}, "only the rate"),
+    ("jacobian_before", lambda *given: torch.zeros(2), "one matrix"),
+    ("jacobian_before", lambda h_old, *given: torch.zeros(len(h_old), len(h_old)), "product rule"),
+    ("jacobian_before", candidate_paths(inner=False), "the path through W_hr is missing"),
+    ("jacobian_before", candidate_paths(direct=False), "held fixed is missing"),
+    ("jacobian_before", candidate_paths(gate_slope=False), "the gate's σ"),
+    ("jacobian_before", candidate_paths(tanh_slope=False), "slope of the tanh"),
+    ("jacobian_before", candidate_paths(factor=False), "by (9.1)"),
+    ("jacobian_before", candidate_paths(transposed=False), "W_hh is not transposed"),
+    ("jacobian_before", lambda *given: candidate_paths()(*given).T, "the transpose"),
+    ("jacobian_before", terms_of_the_chapter, "after the product"),
+    ("jacobian_before", lambda h, z, *given: torch.diag(z) + candidate_paths()(h, z, *given), "direct path"),
 ]

@@ -1,41 +1,84 @@
 """Answers to the exercises of chapter 12, machine translation and its data."""
 
-import math
 import random
+import unicodedata
 
 import torch
 
 from d2lrnn.text import normalize
 
-
-def e_step(t, y, x):
-    probs = t[y][:, x]
-    return probs / probs.sum(dim=0)
+MERGES = [("o", "n"), ("on", "s"), ("r", "m"), ("f", "e"), ("fe", "rm")]
 
 
-def to_row(ids, max_length, bos, eos, pad):
-    row = [bos, *ids[:max_length], eos]
-    return row + [pad] * (max_length + 2 - len(row)), len(row)
+def spell(word, merges):
+    symbols = list(word)
+    for merge in merges:
+        symbols = merged(symbols, merge)
+    return symbols
 
 
-def row_cut_last(ids, max_length, bos, eos, pad):
-    row = [bos, *ids, eos][: max_length + 2]
-    return row + [pad] * (max_length + 2 - len(row)), len(row)
+def merged(symbols, merge):
+    joined = []
+    for symbol in symbols:
+        if joined and (joined[-1], symbol) == tuple(merge):
+            joined[-1] += symbol
+        else:
+            joined.append(symbol)
+    return joined
 
 
-def row_always_replaced(ids, max_length, bos, eos, pad):
-    row = [bos, *ids[: max_length - 1], eos]
-    return row + [pad] * (max_length + 2 - len(row)), len(row)
+def spell_by_rank(word, merges):
+    symbols = list(word)
+    while True:
+        ranks = [merges.index(pair) for pair in zip(symbols, symbols[1:], strict=False) if pair in merges]
+        if not ranks:
+            return tuple(symbols)
+        symbols = merged(symbols, merges[min(ranks)])
 
 
-def row_eos_last(ids, max_length, bos, eos, pad):
-    ids = ids[:max_length]
-    return [bos, *ids, *[pad] * (max_length - len(ids)), eos], len(ids) + 2
+def spell_longest(word, merges):
+    """The longest known piece first, from left to right."""
+    known = {"".join(merge) for merge in merges} | set(word)
+    pieces = []
+    while word:
+        n = max(n for n in range(1, len(word) + 1) if word[:n] in known)
+        pieces.append(word[:n])
+        word = word[n:]
+    return pieces
 
 
-def row_last_ids(ids, max_length, bos, eos, pad):
-    row = [bos, *ids[-max_length:], eos]
-    return row + [pad] * (max_length + 2 - len(row)), len(row)
+def spell_once(word, merges):
+    """Merges only the first place of each pair."""
+    symbols = list(word)
+    for left, right in merges:
+        for i in range(len(symbols) - 1):
+            if (symbols[i], symbols[i + 1]) == (left, right):
+                symbols[i : i + 2] = [left + right]
+                break
+    return symbols
+
+
+def spell_joined(word, merges):
+    """Compares the letters joined, so that (a, bc) merges ab and c, too."""
+    symbols = list(word)
+    for merge in merges:
+        i = 0
+        while i < len(symbols) - 1:
+            if symbols[i] + symbols[i + 1] == "".join(merge):
+                symbols[i : i + 2] = ["".join(merge)]
+            i += 1
+    return symbols
+
+
+def padding(N, B):
+    longest = sum(1 - (n / N) ** B for n in range(N))
+    return 1 - (N + 1) / 2 / longest
+
+
+def padding_by_enumeration(N, B):
+    """E[M] from the probability of each longest length."""
+    longest = sum(m * ((m / N) ** B - ((m - 1) / N) ** B) for m in range(1, N + 1))
+    return torch.tensor(1 - (N + 1) / 2 / longest)
 
 
 def split(pairs, num_held_out, key=normalize):
@@ -60,36 +103,56 @@ def split_with_repeats(pairs, num_held_out):
     return [p for p in pairs if normalize(p[0]) not in chosen], [p for p in pairs if normalize(p[0]) in chosen]
 
 
+def split_first(pairs, num_held_out, key=normalize):
+    """Not at random: the first ones."""
+    chosen = set(list(dict.fromkeys(key(x) for x, _ in pairs))[:num_held_out])
+    return [p for p in pairs if key(p[0]) not in chosen], [p for p in pairs if key(p[0]) in chosen]
+
+
+def split_sources_of_pairs(pairs, num_held_out):
+    """Counts pairs, not sentences."""
+    chosen = {normalize(x) for x, _ in pairs[:num_held_out]}
+    return [p for p in pairs if normalize(p[0]) not in chosen], [p for p in pairs if normalize(p[0]) in chosen]
+
+
+def split_spellings(pairs, num_held_out):
+    """Counts spellings, and compares sentences."""
+    chosen = {normalize(x) for x in list(dict.fromkeys(x for x, _ in pairs))[:num_held_out]}
+    return [p for p in pairs if normalize(p[0]) not in chosen], [p for p in pairs if normalize(p[0]) in chosen]
+
+
+def own_cleaning(sentence):
+    """Without NFC."""
+    return " ".join(sentence.lower().replace("\u2019", "'").split())
+
+
+def own_cleaning_too(sentence):
+    """Without the apostrophes."""
+    return " ".join(unicodedata.normalize("NFC", sentence).lower().split())
+
+
 def split_normalized(pairs, num_held_out):
     return split([(normalize(x), y) for x, y in pairs], num_held_out)
 
 
-def without_null(t, x, y):
-    return log_channel(t, x, y) + len(x) * math.log(len(y) / (len(y) - 1))
-
-
-def log_channel(t, x, y):
-    return sum(math.log(sum(t[f, e].item() for f in y) / len(y)) for e in x)
-
-
 RIGHT = {
     "models": "BC",
-    "by_hand": (1 / 2, 7 / 11),
-    "e_step": e_step,
-    "truncate": to_row,
+    "places": (19, 5),
+    "spell": spell,
     "split": split,
-    "bag": (log_channel, "A"),
+    "uniform": (padding, 1 / 4, 1 / 2),
 }
 
 ALSO_RIGHT = [
     ("models", ["b", "c"]),
-    ("by_hand", torch.tensor([0.5, 7 / 11])),
-    ("truncate", lambda *given: (torch.tensor(RIGHT["truncate"](*given)[0]), float(RIGHT["truncate"](*given)[1]))),
     ("models", "c, b"),
+    ("models", "B and C"),
+    ("split", split_first),
     ("models", ["B", "C"]),
-    ("by_hand", [0.5, 0.636]),
-    ("e_step", lambda t, y, x: e_step(t, y, x).tolist()),
-    ("bag", (lambda t, x, y: (t[y][:, x].sum(dim=0) / len(y)).log().sum(), ["a"])),
+    ("places", [19.0, 5.0]),
+    ("places", torch.tensor([19, 5])),
+    ("spell", spell_by_rank),
+    ("uniform", [padding_by_enumeration, 0.25, torch.tensor(0.5)]),
 ]
 
 WRONG = [
@@ -101,50 +164,46 @@ WRONG = [
     ("models", "ABC", "more than needed"),
     ("models", "C", "what is to be translated"),
     ("models", "B", "order and the agreement"),
-    ("by_hand", 0.5, "two numbers"),
-    ("by_hand", (1.0, 7 / 11), "still has to be divided"),
-    ("by_hand", (0.25, 7 / 11), "in two pairs"),
-    ("by_hand", (0.3, 7 / 11), "share out"),
-    ("by_hand", (0.5, 0.5), "no longer equally probable"),
-    ("by_hand", (0.5, 7 / 6), "still has to be divided"),
-    ("by_hand", (0.5, 2 / 3), "one posterior"),
-    ("by_hand", (0.5, 7 / 12), "number of places"),
-    ("by_hand", (0.5, 1.0), "whole word to the likeliest"),
-    ("by_hand", (0.5, 0.4), "*both* words"),
-    ("e_step", lambda t, y, x: t[y][:, x], "must sum to 1"),
-    ("e_step", lambda t, y, x: e_step(t, y, x).T, "French places down"),
-    ("e_step", lambda t, y, x: t[y][:, x] / t[y][:, x].sum(dim=1, keepdim=True), "over the English words"),
-    ("e_step", lambda t, y, x: t[y][:, x] / t[y][:, x].sum(), "choice of its own"),
-    ("e_step", lambda t, y, x: t[y][:, x].softmax(dim=0), "no exponential"),
-    ("e_step", lambda t, y, x: (e_step(t, y, x) == e_step(t, y, x).amax(dim=0)).double(), "likeliest link only"),
-    ("e_step", lambda t, y, x: t[y][:, x].sum(dim=0), "the shape must be"),
-    ("e_step", lambda t, y, x: torch.ones(5, 4), "not the posteriors"),
-    ("truncate", row_cut_last, "Was it cut off"),
-    ("truncate", row_always_replaced, "keep the *first*"),
-    ("truncate", row_eos_last, "before the padding"),
-    ("truncate", row_last_ids, "keep the *first*"),
-    ("truncate", lambda ids, max_length, bos, eos, pad: [bos, *ids[:max_length], eos], "return two things"),
-    ("truncate", lambda ids, n, bos, eos, pad: (to_row(ids, n, bos, eos, pad)[0], n + 2), "with its padding"),
-    ("truncate", lambda ids, n, bos, eos, pad: (to_row(ids, n, bos, eos, pad)[0], len(ids[:n])), "counts bos and eos"),
-    ("truncate", lambda ids, n, bos, eos, pad: (to_row(ids, n, bos, eos, pad)[0], len(ids) + 2), "after the cut"),
-    ("truncate", lambda ids, n, bos, eos, pad: ([bos, *ids[:n], eos], len(ids[:n]) + 2), "entries, not max_length + 2"),
     ("split", split_pairs, "sentences must be drawn"),
     ("split", lambda pairs, n: split(pairs, n, key=lambda x: x), "two spellings"),
     ("split", split_once, "in neither list"),
     ("split", lambda pairs, n: split(pairs, n)[::-1], "wrong order"),
-    ("split", lambda pairs, n: split(pairs, n + 1), "instead of 3"),
-    ("split", split_with_repeats, "one sentence twice"),
+    ("split", lambda pairs, n: split(pairs, n + 1), "4 instead of 3"),
+    ("split", lambda pairs, n: split(pairs, 3), "3 instead of"),
+    ("split", split_with_repeats, "spellings twice"),
+    ("split", split_sources_of_pairs, "spellings twice"),
+    ("split", split_spellings, "spellings twice"),
+    ("split", lambda pairs, n: split_first(pairs, n, own_cleaning), "two spellings"),
+    ("split", lambda pairs, n: split_first(pairs, n, own_cleaning_too), "two spellings"),
     ("split", split_normalized, "as they were given"),
     ("split", lambda pairs, n: pairs, "two lists"),
-    ("bag", log_channel, "the function and the letters"),
-    ("bag", (lambda t, x, y: math.exp(log_channel(t, x, y)), "A"), "asks for its logarithm"),
-    ("bag", (lambda t, x, y: t[y][:, x].sum(dim=0).log().sum(), "A"), "is missing"),
-    ("bag", (lambda t, x, y: log_channel(t, x, y) / len(x), "A"), "mean per word"),
-    ("bag", (without_null, "A"), "counts as a place"),
-    ("bag", (lambda t, x, y: (t[y][:, x] / len(y)).log().sum(), "A"), "sum over the French words first"),
-    ("bag", (lambda t, x, y: log_channel(t, y, x), "A"), "in each other's place"),
-    ("bag", (log_channel, 1), "from A to C"),
-    ("bag", (log_channel, "AB"), "which share of the places"),
-    ("bag", (log_channel, "AC"), "still is a place"),
-    ("bag", (log_channel, "D"), "from A to C"),
+    ("places", 24, "two numbers"),
+    ("places", (60, 46), "how many places there are in all"),
+    ("places", (30, 23), "two rows as long"),
+    ("places", (19 / 60, 5 / 46), "that is the share"),
+    ("places", (39, 39), "its own longest"),
+    ("places", (5, 19), "wrong order"),
+    ("places", (19, 0), "which row is shorter"),
+    ("spell", lambda word, merges: word, "list of pieces"),
+    ("spell", lambda word, merges: list(word), "nothing was merged"),
+    ("spell", lambda word, merges: ["ferm", "ons"], "give the word again"),
+    ("spell", lambda word, merges: [word], "is wrong"),
+    ("spell", lambda word, merges: spell(word, merges[::-1]), "Apply the first merge"),
+    ("spell", spell_longest, "in the order of the list"),
+    ("spell", spell_once, "every place"),
+    ("spell", spell_joined, "must be two pieces"),
+    ("spell", lambda word, merges: spell(word, MERGES), "nothing was merged"),
+    ("uniform", padding, "the function and the two shares"),
+    ("uniform", (lambda N, B: sum(1 - (n / N) ** B for n in range(N)), 0.25, 0.5), "that is E[M]"),
+    ("uniform", (lambda N, B: 1 - padding(N, B), 0.25, 0.5), "share of the tokens"),
+    ("uniform", (lambda N, B: 1 - (N + 1) / 2 / sum(1 - (n / N) ** B for n in range(1, N)), 0.25, 0.5), "with n = 0"),
+    ("uniform", (lambda N, B: 1 - (N + 1) / 2 / N, 0.25, 0.5), "longest sentence of all"),
+    ("uniform", (lambda N, B: 0.0, 0.25, 0.5), "power B"),
+    ("uniform", (lambda N, B: 100 * padding(N, B), 0.25, 0.5), "percentage"),
+    ("uniform", (lambda N, B: 1 - N / 2 / sum(1 - (n / N) ** B for n in range(N)), 0.25, 0.5), "is not N / 2"),
+    ("uniform", (lambda N, B: 1 / N, 0.25, 0.5), "What is F(n)"),
+    ("uniform", (padding, 2 / 3, 0.5), "E[M] / N"),
+    ("uniform", (padding, 0.25, 1.0), "E[M] / N"),
+    ("uniform", (padding, 25, 0.5), "percentage"),
+    ("uniform", (padding, 0.3, 0.5), "integral"),
 ]

@@ -11,23 +11,60 @@ def total(log_p, log_probs):
     return log_p[:, None] + log_probs
 
 
-def top_of(scores, k):
-    best, place = scores.flatten().topk(k)
-    return best, place // scores.shape[1], place % scores.shape[1]
+def grid(log_p, log_probs):
+    return log_p[:, :, None] + log_probs.view(*log_p.shape, -1)
 
 
-def top(log_p, log_probs, k):
-    return top_of(total(log_p, log_probs), k)
+def batch(log_p, log_probs, state, scores=grid, offset=1):
+    """The right answer; other scores or no offset make a wrong one."""
+    (B, k), V = log_p.shape, log_probs.shape[1]
+    best, place = scores(log_p, log_probs).reshape(B, -1).topk(k)
+    rows = place // V + offset * k * torch.arange(B)[:, None]
+    return best, place % V, state[rows.flatten()]
 
 
-def places(log_p, log_probs, k):
-    return total(log_p, log_probs).flatten().topk(k)
+def batch_in_a_loop(log_p, log_probs, state):
+    k, V = log_p.shape[1], log_probs.shape[1]
+    best, tokens, states = [], [], []
+    for b in range(len(log_p)):
+        rows = slice(b * k, (b + 1) * k)
+        values, place = total(log_p[b], log_probs[rows]).flatten().topk(k)
+        best.append(values.tolist())
+        tokens.append((place % V).tolist())
+        states += state[rows][place // V].tolist()
+    return best, tokens, states
 
 
-def one_each(log_p, log_probs, k):
-    best, tokens = total(log_p, log_probs).max(1)
-    best, parents = best.sort(descending=True)
-    return (best, parents, tokens[parents]) if len(best) == k else top(log_p, log_probs, k)
+def places(log_p, log_probs):
+    return grid(log_p, log_probs).flatten(1).topk(log_p.shape[1]).indices
+
+
+def one_each(log_p, log_probs, state):
+    best, _ = grid(log_p, log_probs).max(2)
+    best, parents = best.sort(1, descending=True)
+    return best, parents, state
+
+
+def replaced(i, part):
+    """The right answer with its part i replaced by part(log_p, log_probs, state)."""
+
+    def answer(*given):
+        result = list(batch(*given))
+        result[i] = part(*given)
+        return result
+
+    return answer
+
+
+def may_stop(live, scores, max_steps, alpha, wanted):
+    return (scores >= live.max() / max_steps**alpha).sum().item() >= wanted
+
+
+def may_stop_by_sorting(live, scores, max_steps, alpha, wanted):
+    if len(scores) < wanted:
+        return False
+    bound = max(live.tolist()) / max_steps**alpha
+    return sorted(scores.tolist(), reverse=True)[wanted - 1] >= bound
 
 
 def nodes(V, T, k):
@@ -83,8 +120,8 @@ def only(plain, eos, value):
 
 RIGHT = {
     "hand": (0.12, 0.324, 2),
-    "top": top,
-    "score": lambda log_p, lengths, alpha: log_p / lengths**alpha,
+    "batch": batch,
+    "stop": may_stop,
     "count": lambda V, T, k: V * sum(nodes(V, T, k)),
     "brute": brute,
     "finished": finished,
@@ -96,12 +133,16 @@ ALSO_RIGHT = [
     ("hand", [0.120, 0.324, 2.0]),
     ("brute", lambda *arguments: list(brute(*arguments))),
     ("brute", lambda *arguments: torch.tensor(brute(*arguments))),
-    ("top", lambda log_p, log_probs, k: [part.tolist() for part in top(log_p, log_probs, k)]),
+    ("batch", batch_in_a_loop),
+    ("batch", lambda p, q, s: (*batch(p, q, s)[:2], batch(p, q, s)[2].view(*p.shape, -1))),
+    ("batch", lambda p, q, s: [part.numpy() for part in batch(p, q, s)]),
+    ("stop", may_stop_by_sorting),
+    ("stop", lambda *given: torch.tensor(may_stop(*given))),
+    ("stop", lambda *given: float(may_stop(*given))),
 ]
 
 WRONG = [
     ("brute", lambda *given: [token + 0.4 for token in brute(*given)], "tuple or list of ints"),
-    ("top", lambda log_p, log_probs, k: (log_p, log_p, log_p), "are not log P"),
     ("hand", 0.12, "give three numbers"),
     ("hand", (0.3, 0.324, 2), "goes on until the full stop"),
     ("hand", (0.324, 0.12, 2), "that of another one"),
@@ -117,34 +158,42 @@ WRONG = [
     ("hand", (0.12, 0.324, 1), "k = 1 is greedy"),
     ("hand", (0.12, 0.324, 4), "a smaller one may find it too"),
     ("hand", (0.12, 0.324, 3), "k is not"),
-    ("top", lambda p, q, k: total(p, q).topk(k), "return three tensors"),
-    ("top", lambda p, q, k: [total(p, q).topk(k, dim=1)[0]] * 3, "k best of *each*"),
-    ("top", lambda p, q, k: [part[:1] for part in top(p, q, k)], "must have the shape (3,)"),
-    ("top", lambda p, q, k: top_of(q, k), "left out what the parents have"),
-    ("top", lambda p, q, k: top_of(p[:, None] * q, k), "you multiplied logarithms"),
-    ("top", lambda p, q, k: top_of(p[:, None] - q, k), "you subtracted"),
-    ("top", lambda p, q, k: top_of(-total(p, q), k), "with their signs turned"),
-    ("top", lambda p, q, k: [-part for part in top_of(-total(p, q), k)], "these are the least likely."),
-    ("top", lambda p, q, k: (top(p, q, k)[0].exp(), *top(p, q, k)[1:]), "log P is asked for"),
-    ("top", lambda p, q, k: [part.flip(0) for part in top(p, q, k)], "must come first"),
-    ("top", one_each, "another none"),
-    ("top", lambda p, q, k: top_of(2 * total(p, q), k), "not log P of the k likeliest"),
-    ("top", lambda p, q, k: (*places(p, q, k), places(p, q, k)[1]), "must still be taken apart"),
-    ("top", lambda p, q, k: [top(p, q, k)[i] for i in (0, 2, 1)], "changed places"),
-    ("top", lambda p, q, k: (top(p, q, k)[0], places(p, q, k)[1] // k, places(p, q, k)[1] % k), "V long, not k"),
-    ("top", lambda p, q, k: (top(p, q, k)[0], top(p, q, k)[1] + 1, top(p, q, k)[2]), "the parents are not"),
-    ("top", lambda p, q, k: (*top(p, q, k)[:2], top(p, q, k)[2] + 1), "the tokens are not"),
-    ("score", lambda p, L, a: p * L**a, "pushes long sentences down"),
-    ("score", lambda p, L, a: p.exp() / L**a, "you divided the probability"),
-    ("score", lambda p, L, a: p - a * L.log(), "you divided the probability"),
-    ("score", lambda p, L, a: p / (a * L), "not a factor"),
-    ("score", lambda p, L, a: a * p / L, "not a factor"),
-    ("score", lambda p, L, a: p / L, "the mean per token"),
-    ("score", lambda p, L, a: p, "log P itself"),
-    ("score", lambda p, L, a: -p / L**a, "the sign has turned"),
-    ("score", lambda p, L, a: p / ((5 + L) / 6) ** a, "Google's variant"),
-    ("score", lambda p, L, a: p / a**L, "changed places"),
-    ("score", lambda p, L, a: p / L**a + 1, "not those of (14.5)"),
+    ("batch", lambda p, q, s: (p, p), "return three tensors"),
+    ("batch", lambda p, q, s: (grid(p, q).topk(p.shape[1])[0], p, s), "k best of *each*"),
+    ("batch", lambda p, q, s: (grid(p, q).flatten().topk(p.shape[1])[0], p, s), "whole batch"),
+    ("batch", lambda p, q, s: (p[:, :1], p, s), "must have the shape"),
+    ("batch", replaced(2, lambda p, q, s: s[:-1]), "one row for each"),
+    ("batch", lambda *given: batch(*given, scores=lambda p, q: q.view(*p.shape, -1)), "left out"),
+    ("batch", lambda *given: batch(*given, scores=lambda p, q: p[:, :, None] * q.view(*p.shape, -1)), "multiplied"),
+    ("batch", replaced(0, lambda *given: batch(*given)[0].exp()), "log P is asked for"),
+    ("batch", lambda p, q, s: [-x for x in batch(p, q, s, scores=lambda p, q: -grid(p, q))], "least likely"),
+    ("batch", lambda *given: [x.flip(1) for x in batch(*given)], "come first"),
+    ("batch", one_each, "several of the k best"),
+    ("batch", replaced(0, lambda p, q, s: torch.zeros_like(p)), "not log P of the k likeliest"),
+    ("batch", replaced(1, lambda p, q, s: places(p, q)), "taken apart"),
+    ("batch", replaced(1, lambda p, q, s: places(p, q) // q.shape[1]), "the parents"),
+    ("batch", replaced(1, lambda p, q, s: places(p, q) % p.shape[1]), "V long, not k"),
+    ("batch", replaced(1, lambda p, q, s: torch.zeros_like(p)), "the tokens are not"),
+    ("batch", replaced(2, lambda p, q, s: s), "in the old order"),
+    ("batch", lambda *given: batch(*given, offset=0), "memory of sentence 0"),
+    ("batch", replaced(2, lambda p, q, s: torch.zeros_like(s)), "rows of the state are not"),
+    ("stop", lambda *given: 0.5, "True or False"),
+    ("stop", lambda live, *given: live < 0, "True or False"),
+    ("stop", lambda *given: True, "always says True"),
+    ("stop", lambda *given: False, "always says False"),
+    ("stop", lambda live, *given: may_stop(live.min()[None], *given), "likeliest"),
+    ("stop", lambda *given: may_stop(*given[:-1], 1), "more results are wanted"),
+    ("stop", lambda p, s, T, a, w: (s >= p.max() / ((5 + T) / 6) ** a).sum().item() >= w, "another divisor"),
+    ("stop", lambda p, s, T, a, w: (s >= p.max() / T).sum().item() >= w, "where is α"),
+    ("stop", lambda p, s, T, a, w: (s >= p.max() / (a * T or 1)).sum().item() >= w, "not a factor"),
+    ("stop", lambda p, s, T, a, w: (s >= p.max()).sum().item() >= w, "log P itself"),
+    ("stop", lambda p, s, T, a, w: (s >= p.max() * T**a).sum().item() >= w, "multiplied"),
+    ("stop", lambda *given: not may_stop(*given), "turned around"),
+    ("stop", lambda p, s, T, a, w: (s > p.max() / T**a).sum().item() >= w, "equal to the bound is enough"),
+    ("stop", lambda *given: may_stop(*given[:-1], len(given[1])), "all finished scores"),
+    ("stop", lambda *given: may_stop(*given[:-1], min(given[-1], len(given[1]))), "fewer of them"),
+    ("stop", lambda p, s, T, a, w: may_stop(2 * p, s, T, a, w), "too early"),
+    ("stop", lambda p, s, T, a, w: may_stop(0.5 * p, s, T, a, w), "nothing can change"),
     ("count", lambda V, T, k: V + (T - 1) * k * V, "when k > V"),
     ("count", lambda V, T, k: k * V * T, "the empty one"),
     ("count", lambda V, T, k: sum(nodes(V, T, k)), "each has V candidates"),
@@ -156,13 +205,16 @@ WRONG = [
     ("count", lambda V, T, k: V * T, "that is greedy search"),
     ("count", lambda V, T, k: 17, "it is not 17"),
     ("brute", lambda *arguments: 3.5, "tuple or list of ints"),
-    ("brute", lambda *arguments: (0, *brute(*arguments)), "leave out the <bos>"),
+    ("brute", lambda *arguments: (arguments[2], *brute(*arguments)), "leave out the <bos>"),
     ("brute", lambda *arguments: brute(*arguments)[:-1], "the final <eos> belongs to it"),
-    ("brute", lambda *arguments: (*brute(*arguments), 1), "goes on after its <eos>"),
+    ("brute", lambda *arguments: (*brute(*arguments), arguments[3]), "goes on after its <eos>"),
     ("brute", cut_off, "not finished"),
     ("brute", lambda *arguments: decoding.greedy(*arguments)[0].tokens, "greedy sentence"),
     ("brute", best_of_all, "cut off after max_steps"),
-    ("brute", lambda *arguments: brute(*arguments[:-1], 3), "one step too early"),
+    ("brute", lambda *arguments: brute(*arguments[:-1], arguments[-1] - 1), "one step too early"),
+    ("brute", lambda *arguments: brute(*arguments[:-1], arguments[-1] + 1), "one step too many"),
+    ("brute", lambda *arguments: brute(*arguments[:-1], 3), "tokens where max_steps"),
+    ("brute", lambda step, state, bos, eos, T: brute(step, state, 0, 1, T), "which is 2 here"),
     ("brute", ranked(lambda h: h.log_prob / len(h.tokens)), "mean per token"),
     ("brute", ranked(lambda h: -h.log_prob), "least probable"),
     ("brute", forgetful, "hand on the state"),
@@ -177,6 +229,8 @@ WRONG = [
     ("finished", lambda p, last, q, eos: finished(p, last, q, eos).where((last == eos)[:, None], q), "their parents"),
     ("finished", with_rows(lambda p, plain, eos: plain.index_copy(1, torch.tensor([eos]), p)), "other tokens too"),
     ("finished", lambda p, last, q, eos: only(total(p, q), eos, p), "must go on as before"),
+    ("finished", lambda p, last, q, eos: finished(p, last, q, 1), "an argument"),
+    ("finished", with_rows(lambda p, plain, eos: only(plain, 1, p[:, 0])), "the column `eos`"),
     ("finished", lambda p, last, q, eos: p, "return a matrix"),
     ("finished", lambda p, last, q, eos: -finished(p, last, q, eos), "is not right"),
 ]

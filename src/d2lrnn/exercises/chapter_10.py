@@ -5,69 +5,73 @@ import math
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import call, checker, close, find_slip, number
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number
 
 
 @checker(
-    "10.two_layers",
-    praise="A layer is a function from sequence to sequence, so stacking is calling it again on what came out.",
+    "10.changes",
+    praise="The masks lie between the layers, so layer 1 is as it was, and everything above it changes.",
 )
-def two_layers(answer):
-    generator = torch.Generator().manual_seed(0)
-    lower, upper = (cells.init_rnn_params(5, 5, None, 0.7, generator) for _ in range(2))
-    inputs = torch.randn(6, 2, 5, generator=generator)
-    H_1, H_2 = torch.randn(2, 2, 5, generator=generator).tanh()
-    copies = [{name: p.detach().clone() for name, p in params.items()} for params in (lower, upper)]
-    result = call(answer, inputs.clone(), (H_1.clone(), H_2.clone()), *copies)
-    try:
-        outputs, (last_1, last_2) = result
-    except (TypeError, ValueError):
-        return "return the outputs and a pair of last states."
-    below, right_1 = cells.rnn(inputs, H_1, lower)
-    above, right_2 = cells.rnn(below, H_2, upper)
+def changes(answer):
+    named = letters(answer, "ABCDE")
+    if named is None or not named:
+        return "answer with a string of letters out of abcde."
+    if named == {"B", "D", "E"}:
+        return None
+    if named & {"A", "C"}:
+        return "where does the mask lie, and can what is above it change what is below?"
+    return "something that layer 2 computes is missing: what does it read, and what does it hand on?"
+
+
+def lstm_parameters(L, D, q, h):
+    """Those of nn.LSTM(D, h, num_layers=L), and those of nn.Linear(h, q)."""
+    return 4 * (D * h + h * h + 2 * h) + (L - 1) * 4 * (2 * h * h + 2 * h), h * q + q
+
+
+def widest(count, budget):
+    h = 0
+    while count(h + 1) <= budget:
+        h += 1
+    return h
+
+
+def width_slips(L, D, q, budget):
+    """The right width, and typical wrong ones."""
+    right = widest(lambda h: sum(lstm_parameters(L, D, q, h)), budget)
+    first = widest(lambda h: L * lstm_parameters(1, D, q, h)[0] + h * q + q, budget)
+    above = widest(lambda h: L * 4 * (2 * h * h + 2 * h) + h * q + q, budget)
     slips = [
-        (below, "those are the outputs of the lower layer."),
-        (cells.rnn(inputs, H_2, upper)[0], "the upper layer reads the inputs; what should it read?"),
-        (cells.rnn(below, right_1, upper)[0], "the upper layer starts from the lower one's last state."),
-        (cells.rnn(below, None, upper)[0], "the states that are passed in are not used."),
-        (cells.rnn(cells.rnn(inputs, None, lower)[0], None, upper)[0], "the states that are passed in are not used."),
-        (cells.rnn(cells.rnn(inputs, H_2, lower)[0], H_1, upper)[0], "the two first states have changed places."),
-        (cells.rnn(below, H_2, lower)[0], "both layers have the same weights, but nothing is shared."),
-        (above + below, "that is a skip connection; (10.1) has none."),
+        (right + 1, "one too many: count again, with both biases of each layer and with the output layer."),
+        (right - 1, "one more unit still fits into the budget."),
+        (first, "the layers from the second on do not read X: what size is their input?"),
+        (above, "the first layer reads X: how many numbers is that?"),
+        (widest(lambda h: lstm_parameters(L, D, q, h)[0], budget), "the output layer has parameters as well."),
+        (
+            widest(lambda h: sum(lstm_parameters(1, D, q, h)), budget),
+            "this does not depend on the number of layers: are their weights shared?",
+        ),
+        (
+            widest(lambda h: lstm_parameters(L, D, q, h)[0] / 4 + h * q + q, budget),
+            "an LSTM has four blocks: three gates and a candidate.",
+        ),
     ]
-    if not isinstance(outputs, torch.Tensor) or outputs.shape != above.shape:
-        return f"the outputs must be a tensor of shape {tuple(above.shape)} here, (T, B, h)."
-    if not close(outputs.detach(), above.detach(), 1e-5):
-        return find_slip(outputs.detach(), slips) or "the outputs are not those of (10.1)."
-    if close(last_1.detach(), right_2.detach(), 1e-5) and close(last_2.detach(), right_1.detach(), 1e-5):
-        return "the outputs are right, but the last states are in the other order."
-    if not (close(last_1.detach(), right_1.detach(), 1e-5) and close(last_2.detach(), right_2.detach(), 1e-5)):
-        return "the outputs are right, but the last states are not those of both layers."
+    return right, slips
 
 
 @checker(
-    "10.parameters",
-    praise="Per layer twice h², so at one number of parameters the width falls with the square root of the depth.",
+    "10.width",
+    praise="For many layers h is near √(budget / 8L): four times the depth costs half the width.",
 )
-def parameters(answer):
-    for L, D, h, q in ((1, 7, 5, 3), (2, 7, 5, 3), (4, 10, 6, 12)):
-        result = number(call(answer, L, D, h, q))
-        first, output, above = D * h + h * h + h, h * q + q, 2 * h * h + h
-        slips = [
-            (L * first + output, "the layers from the second on do not read X: what size is their input?"),
-            (L * above + output, "the first layer reads X: how many numbers is that?"),
-            (first + L * above + output, "one layer too many: count the first one once."),
-            (first + (L - 1) * above, "the output layer is missing."),
-            (first + (L - 1) * above + h * q, "the bias of the output layer is missing."),
-            (first + (L - 1) * above + L * output, "only the top layer feeds an output layer."),
-            (first + (L - 1) * above + L * h + output, "in (10.1) a layer has one bias; torch has two."),
-            (first + (L - 1) * (above - h) + output, "each layer has a bias of its own."),
-            (first + (L - 1) * (above - h * h) + output, "an upper layer has weights for its own past as well."),
-            (D * h + (2 * L - 1) * h * h + output, "the biases of the recurrent layers are missing."),
-            (first + output, "this does not grow with the number of layers: are their weights shared?"),
-        ]
-        if not close(result, first + (L - 1) * above + output):
-            return find_slip(result, slips) or f"for L = {L}, D = {D}, h = {h}, q = {q} it is not {result:g}."
+def width(answer):
+    exact = sum(lstm_parameters(1, 8, 10, 20))  # h = 20 just fits
+    cases = [(4, 8, 171, 50_000), (1, 32, 171, 14_000), (2, 10, 50, 9_000), (8, 64, 5, 100_000), (1, 8, 10, exact)]
+    for L, D, q, budget in cases:
+        result = number(call(answer, L, D, q, budget))
+        if abs(result - round(result)) > 1e-9:
+            return "a width is a whole number: which way must you round?"
+        right, slips = width_slips(L, D, q, budget)
+        if not close(result, right):
+            return find_slip(result, slips) or f"for L = {L}, D = {D}, q = {q}, budget = {budget} it is not {result:g}."
 
 
 @checker(
@@ -133,7 +137,10 @@ def paths(answer):
             (T * L, "that is the number of states, not of paths."),
             (2 ** (T + L - 2), "not every sequence of ups and rights ends in the top layer at step T."),
         ]
-        if not close(paths, math.comb(T + L - 2, L - 1)):
+        right = math.comb(T + L - 2, L - 1), T + L
+        if not close(paths, right[0]) and (paths, length) == right[::-1]:
+            return "both numbers are right, but in the other order."
+        if not close(paths, right[0]):
             return f"for T = {T}, L = {L} the number of paths: " + (find_slip(paths, slips) or f"it is not {paths:g}.")
         slips = [
             (T + L - 2, "the arrows from the input and to the output are missing."),
@@ -141,59 +148,85 @@ def paths(answer):
             (T * L, "a path does not pass every state."),
             (T + L + 1, "one too many: from step 1 to step T it goes to the right T − 1 times."),
         ]
-        if not close(length, T + L):
+        if not close(length, right[1]):
             return f"for T = {T}, L = {L} the length: " + (find_slip(length, slips) or f"it is not {length:g}.")
 
 
 @checker(
-    "10.skip_strength",
-    praise="With gain = 1 this needs no L: a² = 1 − s². The skip then takes just what the new part adds.",
+    "10.gru_mask",
+    praise="The mask reaches both gates and the candidate, and Z ⊙ H passes it by.",
 )
-def skip_strength(answer):
-    for s, L, gain in ((0.8, 3, 2.0), (0.58, 8, 1.0), (0.3, 5, 0.5)):
-        result = number(call(answer, s, L, gain))
-        squared = gain ** (2 / (L - 1)) - s * s
-        slips = [
-            (gain ** (1 / (L - 1)) - s, "lengths would add if J always pointed in the direction of u itself; does it?"),
-            (squared, "that is the square of the strength."),
-            (math.sqrt(abs(gain ** (2 / L) - s * s)), "one factor too many: from layer L down to layer 1."),
-            (math.sqrt(abs(gain**2 - s * s)), "that gives one factor the whole gain; how many factors are there?"),
-            (math.sqrt(abs(gain ** (1 / (L - 1)) - s * s)), "for one factor compare squares with squares."),
-            (math.sqrt(gain ** (2 / (L - 1)) + s * s), "the square of J adds to the gain; the skip has to leave room."),
-            (gain ** (1 / (L - 1)), "that is without the J."),
-            (math.sqrt(1 + s * s), "that is the factor of (10.7), with a = 1; here a is what you look for."),
-            (1.0, "with a = 1 the gain is that of (10.7), whatever is wanted."),
-        ]
-        if not close(result, math.sqrt(squared), 1e-4):
-            return find_slip(result, slips) or f"for s = {s}, L = {L}, gain = {gain} it is not {result:.4g}."
+def gru_mask(answer):
+    generator = torch.Generator().manual_seed(0)
+    params = {name: p.detach() for name, p in cells.init_gru_params(5, 4, None, 0.8, generator).items()}
+    params = {name: p if p.dim() == 2 else torch.randn(p.shape, generator=generator) for name, p in params.items()}
+    X, H = torch.randn(3, 5, generator=generator), torch.randn(3, 4, generator=generator).tanh()
+    mask = (torch.rand(3, 4, generator=generator) < 0.6) / 0.6
+    copies = {name: p.clone() for name, p in params.items()}
+    result = as_tensor(call(answer, X.clone(), H.clone(), mask.clone(), copies))
+
+    def step(H_reset, H_update, H_candidate, H_kept, products=lambda P: P, reset=lambda R: R):
+        X_r, X_z, X_c = (X @ params["W_x"] + params["b_x"]).chunk(3, dim=1)
+        of_H = [products(H_in @ params["W_h"]) + params["b_h"] for H_in in (H_reset, H_update, H_candidate)]
+        H_r, H_z, H_c = (block.chunk(3, dim=1)[i] for i, block in enumerate(of_H))
+        R, Z = torch.sigmoid(X_r + H_r), torch.sigmoid(X_z + H_z)
+        return Z * H_kept + (1 - Z) * torch.tanh(X_c + R * H_c)
+
+    M = mask * H
+    before = cells.gru_step(X, M, params, reset_after=False)[1]
+    plain, right = step(H, H, H, H), step(M, M, M, H)
+    ones = (mask > 0) * H
+    of_X, of_M = X @ params["W_x"] + params["b_x"], M @ params["W_h"] + params["b_h"]
+    first, second, _ = torch.sigmoid(of_X + of_M).chunk(3, dim=1)
+    candidate = torch.tanh(of_X[:, 8:] + second * of_M[:, 8:])
+    slips = [
+        (plain, "the mask is not used."),
+        (step(M, M, M, M), "here the kept H is masked as well, so with Z = 1 it is still worn away."),
+        (step(H, H, H, M), "that masks the memory and nothing else: it should be the other way round."),
+        (mask * right, "the new H is masked as well, so the memory is still worn away."),
+        (mask * plain, "that masks the new H: the mask belongs where the old H enters the products."),
+        (step(H, H, M, H), "the gates are computed from H as well: the mask reaches only your candidate."),
+        (step(M, M, H, H), "the candidate is computed from H as well: the mask reaches only your gates."),
+        (step(M, H, H, H), "only your reset gate sees the mask."),
+        (step(H, M, H, H), "only your update gate sees the mask."),
+        (step(ones, ones, ones, H), "use the mask as it is: the factor 1/(1 − p) belongs to it."),
+        (first * H + (1 - first) * candidate, "the first block is the reset gate, the second the update gate."),
+        (before + second * (H - M), "there the reset gate acts before the product; `nn.GRU` has it after."),
+        ((1 - second) * H + (right - second * H) / (1 - second) * second, "Z and 1 − Z have changed places."),
+    ]
+    if result.shape != right.shape:
+        return f"the new H must have the shape {tuple(right.shape)} here, (B, h)."
+    if not close(result, as_tensor(right), 1e-5):
+        slips = [(as_tensor(wrong), sentence) for wrong, sentence in slips]
+        return find_slip(result, slips) or "that is not the step of a GRU with the mask on what is computed from H."
 
 
 @checker(
-    "10.table",
-    praise="One learning rate for all depths would have decided the comparison before it began.",
+    "10.skip_strength",
+    praise="With gain = 1 this needs no L: a² = 1 − s²/16. The skip gives up just what the new part adds.",
 )
-def table(answer):
-    wanted = [(layers, lr) for layers in (1, 4) for lr in (0.002, 0.02, 0.2)]
-    if not isinstance(answer, dict) or not set(wanted) <= set(answer):
-        return "a dict is asked for, with a pair (plain, skip) for each of the six keys (layers, learning rate)."
-    try:
-        rows = {key: tuple(map(number, answer[key])) for key in wanted}
-    except (TypeError, ValueError):
-        return "each value is a pair of perplexities, without and with skips."
-    if any(len(row) != 2 for row in rows.values()):
-        return "each value is a pair of perplexities, without and with skips."
-    numbers = [value for row in rows.values() for value in row]
-    if min(numbers) < 3:
-        return "a perplexity below the floor: did you leave out the exponential?"
-    if any(abs(plain - skip) > 1e-3 * plain for (layers, _), (plain, skip) in rows.items() if layers == 1):
-        return "with one layer there is nothing to skip: its two numbers should be the same."
-    if len({round(rows[4, lr][0], 4) for lr in (0.002, 0.02, 0.2)}) < 3:
-        return "the same number at several learning rates: does your loop pass lr on?"
-    if all(abs(rows[4, lr][0] - rows[4, lr][1]) < 1e-3 for lr in (0.002, 0.02, 0.2)):
-        return "the same numbers without and with skips: does your loop pass skips on?"
-    if rows[4, 0.002][0] < rows[4, 0.002][1]:
-        return "four layers worse with skips at 0.002? Look at the order within each pair: without, with."
-    if rows[1, 0.02][0] < 13:
-        return "one layer at 0.02 is too good for so few updates: did you pass num_updates=60?"
-    if rows[1, 0.002][0] < rows[1, 0.02][0]:
-        return "0.002 better than 0.02 after so few updates? Look at the order of the keys."
+def skip_strength(answer):
+    for s, L, gain in ((1.8, 3, 2.0), (0.58, 8, 1.0), (2.0, 5, 0.9)):
+        result = number(call(answer, s, L, gain))
+        squared = gain ** (2 / (L - 1)) - s * s / 16
+        slips = [
+            (
+                gain ** (1 / (L - 1)) - s / 4,
+                "lengths would add if J always pointed in the direction of u itself; does it?",
+            ),
+            (squared, "that is the square of the strength."),
+            (math.sqrt(abs(gain ** (2 / L) - s * s / 16)), "one factor too many: from layer L down to layer 1."),
+            (math.sqrt(abs(gain**2 - s * s / 16)), "that gives one factor the whole gain; how many factors are there?"),
+            (math.sqrt(abs(gain ** (1 / (L - 1)) - s * s / 16)), "for one factor compare squares with squares."),
+            (
+                math.sqrt(gain ** (2 / (L - 1)) + s * s / 16),
+                "the square of J adds to the gain; the skip has to leave room.",
+            ),
+            (gain ** (1 / (L - 1)), "that is without the J."),
+            (math.sqrt(1 + s * s / 16), "that is the factor of (10.10), with a = 1; here a is what you look for."),
+            (1.0, "with a = 1 the gain is that of (10.10), whatever is wanted."),
+            (math.sqrt(abs(gain ** (2 / (L - 1)) - s * s)), "J is a quarter of W: by how much does it stretch?"),
+            (math.sqrt(abs(gain ** (2 / (L - 1)) - s * s / 4)), "compare squares with squares: what is (s/4)²?"),
+        ]
+        if not close(result, math.sqrt(squared), 1e-4):
+            return find_slip(result, slips) or f"for s = {s}, L = {L}, gain = {gain} it is not {result:.4g}."

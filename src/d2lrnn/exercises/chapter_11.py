@@ -3,48 +3,41 @@
 import torch
 
 from d2lrnn import cells
-from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number, whole
+from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, letters, number
 
 
 @checker(
-    "11.shapes",
-    praise="The second layer reads both directions of the first one, whatever their sizes.",
+    "11.count",
+    praise="Every layer but the first reads both directions of the one below, whatever their sizes.",
 )
-def shapes(answer):
-    B, D, h_1, h_2, q = 2, 3, 5, 7, 11
-    result = call(answer, B, D, h_1, h_2, q)
-    try:
-        state, output, backward, second = (tuple(map(whole, shape)) for shape in result)
-    except (TypeError, ValueError):
-        return "return four tuples: the shapes of H_t, W_hq, W_hh of the backward direction, W_xh of the second layer."
-    if state != (B, h_1 + h_2):
-        if state in ((B, 2 * h_1), (B, 2 * h_2)):
-            return "H_t: the two directions have different sizes here, so one of them twice is not enough."
-        if state in ((B, h_1), (B, h_2), (B, max(h_1, h_2))):
-            return "H_t: that is the state of one direction only."
-        if state == (B, h_1, h_2) or state == (B, h_1 * h_2):
-            return "H_t: the states are put side by side, not multiplied."
-        return f"H_t has not the shape {state}."
-    if output != (h_1 + h_2, q):
-        if output == (q, h_1 + h_2):
-            return "W_hq: that is how torch stores it; in H_t W_hq it is the other way round."
-        if output in ((h_1, q), (h_2, q)):
-            return "W_hq: that multiplies the state of one direction only."
-        return f"W_hq has not the shape {output}: it multiplies H_t from the right and gives q numbers."
-    if backward != (h_2, h_2):
-        if backward in ((h_1, h_2), (h_2, h_1), (h_1 + h_2, h_1 + h_2), (h_1 + h_2, h_2)):
-            return "W_hh of the backward direction: within a layer neither direction reads the other one."
-        return f"W_hh of the backward direction has not the shape {backward}: from which state to which does it lead?"
-    if second != (h_1 + h_2, h_1):
-        if second == (D, h_1):
-            return "W_xh of the second layer: its inputs are not those of the network."
-        if second in ((h_1, h_1), (2 * h_1, h_1)):
-            return "W_xh of the second layer: it reads both directions of the layer below."
-        if second == (h_1, h_1 + h_2):
-            return "W_xh of the second layer: that is how torch stores it; in H_t W_xh it is the other way round."
-        if second == (h_1 + h_2, h_1 + h_2):
-            return "W_xh of the second layer: this one leads to the state of the forward direction alone."
-        return f"W_xh of the second layer has not the shape {second}."
+def count(answer):
+    for D, h_1, h_2, q, L in [(3, 5, 7, 11, 1), (3, 5, 7, 11, 2), (3, 5, 7, 11, 3), (8, 4, 2, 3, 3), (2, 6, 6, 5, 4)]:
+        result = number(call(answer, D, h_1, h_2, q, L))
+        both = h_1 + h_2
+
+        def layer(width_1, width_2, biases=1, h_1=h_1, h_2=h_2):
+            return h_1 * (width_1 + h_1 + biases) + h_2 * (width_2 + h_2 + biases)
+
+        first, upper, output = layer(D, D), layer(both, both), both * q + q
+        right = first + (L - 1) * upper + output
+        joined = both * (D + both + 1) + (L - 1) * both * (both + both + 1) + output
+        same_size = 2 * h_1 * (D + h_1 + 1) + (L - 1) * 2 * h_1 * (2 * h_1 + h_1 + 1) + 2 * h_1 * q + q
+        slips = [
+            (first + upper * (L - 1), "the output layer is missing."),
+            (right - q, "the bias of the output layer is missing."),
+            (layer(D, D, 2) + (L - 1) * layer(both, both, 2) + output, "torch has two biases, (11.1) has one."),
+            (layer(D, D, 0) + (L - 1) * layer(both, both, 0) + output, "the biases of the hidden layers are missing."),
+            (first + (L - 1) * layer(h_1, h_2) + output, "a layer above reads both directions of the layer below."),
+            (L * first + output, "only the first layer reads the D inputs."),
+            (first + output, "that is right for one layer: what do the others add?"),
+            (first + L * upper + output, "that is one layer too many."),
+            (joined, "within a layer neither direction reads the other: W_hh is square in the direction's own size."),
+            (same_size, "the two directions have different sizes."),
+            (first + (L - 1) * upper + h_1 * q + q, "the output layer reads both directions."),
+        ]
+        if not close(result, right):
+            hint = find_slip(result, slips)
+            return hint or f"for D = {D}, h₁ = {h_1}, h₂ = {h_2}, q = {q} and L = {L} it is not {result:g}."
 
 
 @checker(
@@ -53,8 +46,6 @@ def shapes(answer):
 )
 def backward(answer):
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(5, 3, 2, generator=generator)
-    lengths = torch.tensor([3, 5, 1])
     params = {name: p.detach() for name, p in cells.init_rnn_params(2, 4, scale=0.7, generator=generator).items()}
     params["b_h"] = torch.randn(4, generator=generator)  # so that a padding of zeros is not without effect
 
@@ -62,29 +53,44 @@ def backward(answer):
         return cells.rnn(X, None, params)[0]
 
     turn = cells.reverse
-    right = turn(recurrence(turn(inputs, lengths)), lengths)
-    result = call(answer, inputs.clone(), lengths.clone(), recurrence)
-    if not isinstance(result, torch.Tensor) or result.shape != right.shape:
-        return "the answer must be the states of all steps, (T, B, h)."
-    tokens = torch.arange(5)[:, None] < lengths
-    zeroed = inputs * tokens[..., None]
+    for lengths in (torch.tensor([3, 5, 1]), torch.tensor([2, 1, 6, 4])):
+        inputs = torch.randn(int(lengths.max()), len(lengths), 2, generator=generator)
+        right = turn(recurrence(turn(inputs, lengths)), lengths)
+        result = call(answer, inputs.clone(), lengths.clone(), recurrence)
+        try:
+            result = as_tensor(result)
+        except (TypeError, RuntimeError):
+            return "the answer must be the states of all steps, (T, B, h)."
+        if result.shape != right.shape:
+            return f"the answer must be the states of all steps, (T, B, h), not {tuple(result.shape)}."
+        tokens = torch.arange(len(inputs))[:, None] < lengths
+        zeroed = inputs * tokens[..., None]
 
-    def same(other):
-        return close(result.detach()[tokens], other[tokens], 1e-5)
+        def same(other, result=result, tokens=tokens):
+            return close(result[tokens], other[tokens], 1e-5)
 
-    slips = [
-        (recurrence(inputs.flip(0)).flip(0), "it starts in the padding: only the longest sequence is right."),
-        (recurrence(zeroed.flip(0)).flip(0), "a padding of zeros is still read: with a bias the state leaves zero."),
-        (recurrence(turn(inputs, lengths)), "the states are in the order in which they were read: step 1 holds x_n's."),
-        (recurrence(inputs.flip(0)), "you turned the padding to the front, and left the states in reading order."),
-        (recurrence(inputs), "that is the forward direction: nothing was turned."),
-        (turn(recurrence(inputs), lengths), "you read forwards, and turned only the result."),
-        (turn(recurrence(inputs.flip(0)), lengths), "the two turns differ: one takes the padding to the front."),
-        (recurrence(turn(inputs, lengths)).flip(0), "the two turns differ: the second takes the padding to the front."),
-        (recurrence(inputs.flip(1)), "you turned the batch around; steps are on the other axis."),
-    ]
-    if not same(right):
-        return next((problem for slip, problem in slips if same(slip)), "the states at the tokens are not right.")
+        slips = [
+            (recurrence(inputs.flip(0)).flip(0), "it starts in the padding: only the longest sequence is right."),
+            (
+                recurrence(zeroed.flip(0)).flip(0),
+                "a padding of zeros is still read: with a bias the state leaves zero.",
+            ),
+            (
+                recurrence(turn(inputs, lengths)),
+                "the states are in the order in which they were read: step 1 holds x_n's.",
+            ),
+            (recurrence(inputs.flip(0)), "you turned the padding to the front, and left the states in reading order."),
+            (recurrence(inputs), "that is the forward direction: nothing was turned."),
+            (turn(recurrence(inputs), lengths), "you read forwards, and turned only the result."),
+            (turn(recurrence(inputs.flip(0)), lengths), "the two turns differ: one takes the padding to the front."),
+            (
+                recurrence(turn(inputs, lengths)).flip(0),
+                "the two turns differ: the second takes the padding to the front.",
+            ),
+            (recurrence(inputs.flip(1)), "you turned the batch around; steps are on the other axis."),
+        ]
+        if not same(right):
+            return next((problem for slip, problem in slips if same(slip)), "the states at the tokens are not right.")
 
 
 @checker(
@@ -115,43 +121,46 @@ def leak(answer):
 )
 def pooling(answer):
     generator = torch.Generator().manual_seed(0)
-    H = torch.randn(6, 3, 4, generator=generator) - 1.5  # many maxima below 0
-    lengths = torch.tensor([2, 6, 4])
-    tokens = (torch.arange(6)[:, None] < lengths)[..., None]
-    result = call(answer, H.clone(), lengths.clone())
-    if isinstance(result, tuple) and any(isinstance(part, tuple) for part in result):
-        return "`max` along an axis gives the values and their places: return the values."
-    try:
-        mean, top = map(as_tensor, result)
-    except (TypeError, ValueError):
-        return "return two tensors (B, d): the mean and the maximum over the tokens."
-    zeroed = H * tokens
-    total = zeroed.sum(0)
-    highest = H.masked_fill(~tokens, -torch.inf).amax(0)
-    if close(mean, highest, 1e-5) and close(top, total / lengths[:, None], 1e-5):
-        return "both are right, in the wrong order: first the mean, then the maximum."
-    slips = [
-        (H.mean(0), "your mean reads the padding."),
-        (H.sum(0) / lengths[:, None], "your sum reads the padding, though you divide by the right numbers."),
-        (zeroed.mean(0), "your mean has zeros for the padding, but divides by all T steps."),
-        (total, "that is a sum, not yet a mean."),
-        (total / 3, "your mean divides by the number of sentences."),
-        (total / lengths.float().mean(), "your mean divides every sentence by the mean length."),
-    ]
-    if not close(mean, total / lengths[:, None], 1e-5):
-        if mean.shape != total.shape:
-            return f"the mean must be (B, d), not {tuple(mean.shape)}."
-        return find_slip(mean, slips) or "the mean over the tokens is not right."
-    slips = [
-        (H.amax(0), "your maximum reads the padding."),
-        (zeroed.amax(0), "your maximum takes the zeros of the padding where all tokens are negative."),
-        (zeroed.abs().amax(0), "your maximum is that of the absolute values."),
-    ]
-    if not close(top, highest, 1e-5):
-        return find_slip(top, slips) or "the maximum over the tokens is not right."
-    result = call(answer, H.masked_fill(~tokens, torch.nan), lengths.clone())
-    if not (close(result[0], total / lengths[:, None], 1e-5) and close(result[1], highest, 1e-5)):
-        return "right, but not for NaN in the padding: 0 times NaN is NaN. Put a number there instead."
+    for lengths, size in ((torch.tensor([2, 6, 4]), 1), (torch.tensor([1, 3, 5, 2]), 300)):
+        H = size * (torch.randn(int(lengths.max()), len(lengths), 4, generator=generator) - 1.5 * size**0.2)
+        tokens = (torch.arange(len(H))[:, None] < lengths)[..., None]
+        result = call(answer, H.clone(), lengths.clone())
+        if isinstance(result, tuple) and any(isinstance(part, torch.return_types.max) for part in result):
+            return "`max` along an axis gives the values and their places: return the values."
+        try:
+            mean, top = map(as_tensor, result)
+        except (TypeError, ValueError):
+            return "return two tensors (B, d): the mean and the maximum over the tokens."
+        zeroed = H * tokens
+        total = zeroed.sum(0)
+        right = total / lengths[:, None]
+        highest = H.masked_fill(~tokens, -torch.inf).amax(0)
+        if close(mean, highest, 1e-5) and close(top, right, 1e-5):
+            return "both are right, in the wrong order: first the mean, then the maximum."
+        slips = [
+            (H.mean(0), "your mean reads the padding."),
+            (H.sum(0) / lengths[:, None], "your sum reads the padding, though you divide by the right numbers."),
+            (zeroed.mean(0), "your mean has zeros for the padding, but divides by all T steps."),
+            (total, "that is a sum, not yet a mean."),
+            (total / len(lengths), "your mean divides by the number of sentences."),
+            (total / lengths.float().mean(), "your mean divides every sentence by the mean length."),
+        ]
+        if not close(mean, right, 1e-5):
+            if mean.shape != total.shape:
+                return f"the mean must be (B, d), not {tuple(mean.shape)}."
+            return find_slip(mean, slips) or "the mean over the tokens is not right."
+        slips = [
+            (H.amax(0), "your maximum reads the padding."),
+            (zeroed.amax(0), "your maximum takes the zeros of the padding where all tokens are negative."),
+            (zeroed.abs().amax(0), "your maximum is that of the absolute values."),
+        ]
+        if not close(top, highest, 1e-5):
+            if top.shape == highest.shape and size > 1 and bool((top >= highest - 1e-3).all()):
+                return "the numbers of H may be lower than the number that you put in the padding, and then it wins."
+            return find_slip(top, slips) or "the maximum over the tokens is not right."
+        mean, top = map(as_tensor, call(answer, H.masked_fill(~tokens, torch.nan), lengths.clone()))
+        if not (close(mean, right, 1e-5) and close(top, highest, 1e-5)):
+            return "right, but not for NaN in the padding: 0 times NaN is NaN. Put a number there instead."
 
 
 @checker(
@@ -179,3 +188,47 @@ def fair(answer):
         ]
         if not close(result, right):
             return find_slip(result, slips) or f"for D = {D} and h = {h} it is not {result:g}."
+
+
+@checker(
+    "11.best",
+    praise="The second is never below the first: a maximum of sums against a sum of maxima.",
+)
+def best(answer):
+    for seed in range(6):
+        generator = torch.Generator().manual_seed(seed)
+        rows, columns = ((5, 2), (4, 3), (3, 5))[seed % 3]  # more and fewer continuations than labels
+        joint = torch.rand(rows, columns, generator=generator, dtype=torch.float64) ** 3
+        joint = joint / joint.sum()
+        result = call(answer, joint.clone())
+        try:
+            forward, both = map(number, result)
+        except (TypeError, ValueError):
+            return "return two numbers: the accuracy with x alone, and with x and z."
+        label, rest = joint.sum(0), joint.sum(1)
+        right = label.max(), joint.amax(1).sum()
+        if close(forward, right[1]) and close(both, right[0]):
+            return "both are right, in the wrong order: first the tagger that has read x only."
+        slips = [
+            (joint.max(), "forward: that is one continuation only; P(y | x) is a sum over all of them."),
+            (rest.max(), "forward: you summed over the labels; which sum gives P(y | x)?"),
+            (joint.mean(0).max(), "forward: the entries already contain P(z | x), so sum them and do not average."),
+            (right[1], "forward: this tagger does not know z, so it cannot choose a label for each row."),
+            (joint.amax(0).sum(), "forward: first sum over z, then choose one label."),
+            ((joint / rest[:, None]).mean(0).max(), "forward: the continuations are not equally probable."),
+            (label.argmax(), "forward: an accuracy is asked for, not a label."),
+        ]
+        if not close(forward, right[0]):
+            return find_slip(forward, slips) or "forward: this is not the accuracy of the best label for x."
+        conditional = joint / rest[:, None]
+        slips = [
+            (right[0], "both: with z known the best label may differ from row to row."),
+            (joint.max(), "both: that is one continuation only."),
+            (1.0, "both: knowing z need not decide the label: look at a row with two entries that are not 0."),
+            (conditional.amax(1).sum(), "both: weigh each row's accuracy with its probability P(z | x)."),
+            (conditional.amax(1).mean(), "both: the continuations are not equally probable."),
+            (joint.amax(1).mean(), "both: the entries already contain P(z | x), so sum them and do not average."),
+            (joint.amax(0).sum(), "both: choose a label for each continuation, not a continuation for each label."),
+        ]
+        if not close(both, right[1]):
+            return find_slip(both, slips) or "both: this is not the mean over z of the best label's probability."

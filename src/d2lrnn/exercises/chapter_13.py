@@ -1,5 +1,6 @@
 """Checkers of chapter 13, sequence to sequence."""
 
+import math
 from collections import Counter
 
 import torch
@@ -23,6 +24,7 @@ def precision(answer):
         ("le le le le", ["le roi dort", "le roi voit le bateau"], 1),
         ("il ne dort pas il ne dort", ["il ne dort pas du tout ici", "non , il ne dort pas"], 2),
         ("la mer est la", ["la mer est belle et la mer est grande"], 3),
+        ("le roi et la reine", ["le roi dort", "la reine voit la mer"], 1),
     ]
     for candidate, references, n in cases:
         candidate, references = candidate.split(), [reference.split() for reference in references]
@@ -40,6 +42,10 @@ def precision(answer):
             unigrams = unigrams[0], unigrams[1] | Counter(reference)
         slips = [
             (unclipped / total, "you count every n-gram that occurs in a reference: clipping is missing."),
+            (
+                max((counts & of_reference).total() for of_reference in each) / total,
+                "you take the best single reference; the largest count is looked up for each n-gram.",
+            ),
             ((counts & added).total() / total, "you add the counts of the references up; no single one has so many."),
             (first / total, "you look at the first reference only."),
             (len(counts.keys() & most.keys()) / total, "you count different n-grams only: repeats count as well."),
@@ -55,61 +61,64 @@ def precision(answer):
 
 
 @checker(
-    "13.shift",
-    praise="Position by position, what is read stands one step behind what is predicted.",
-)
-def shift(answer):
-    target = torch.tensor([[2, 7, 8, 9, 3], [2, 5, 3, 1, 1], [2, 6, 4, 3, 1]])
-    lengths = torch.tensor([5, 3, 4])
-    result = call(answer, target.clone(), lengths.clone())
-    try:
-        read, predict, counts = map(as_tensor, result)
-    except (TypeError, ValueError):
-        return "return three tensors: what is read, what is predicted, and the number of tokens of each row."
-    if close(read, target) or close(predict, target):
-        return "both have L − 1 columns: one end of the row is only read, the other one only predicted."
-    if close(read, predict):
-        return "the decoder reads what it is to predict: it will copy, and learn nothing."
-    if close(read, target[:, 1:]) and close(predict, target[:, :-1]):
-        return "the other way round: the decoder would predict what came before."
-    if not close(read, target[:, :-1]):
-        if close(read, target[:, 1:-1]):
-            return "what is read has lost its <bos>: from what would the first word be predicted?"
-        if 3 in read and read.shape == (3, 4) and close(read[:, 1:], target[:, 1:-1]):
-            return "the first token that is read must be the one that begins every target sentence."
-        return "what is read is not right: every token that something follows, <bos> too."
-    if not close(predict, target[:, 1:]):
-        if close(predict, target[:, 1:-1]):
-            return "what is predicted lacks its last column: how would the model learn to stop?"
-        return "what is predicted is not right: it is the token that follows the one that is read."
-    slips = [
-        (lengths, "counts: <bos> is never predicted."),
-        (lengths - 2, "counts: <bos> does not count, but <eos> is predicted like any word."),
-        (torch.full((3,), 4), "counts: you count the padding as well."),
-    ]
-    if not close(counts, lengths - 1):
-        return find_slip(counts, slips) or "counts: how many tokens of each row are predicted, without padding?"
-
-
-@checker(
     "13.wiring",
-    praise="What counts is what enters the first state and what enters each step, not what a variable is called.",
+    praise="What counts is what enters the first state, each step and the output layer, not what a variable is called.",
 )
 def wiring(answer):
     numbers = [character for character in str(answer) if character.isdigit()]
     if len(numbers) != 3 or set(numbers) - set("123"):
         return 'the answer must be three numbers from 1 to 3, for A, B and C, such as "333".'
     a, b, c = numbers
-    if c != "1":
-        return "C: a variable that is called c need not hold the context. What does it hold after the first pass?"
-    if b != "3":
-        if b == "1":
-            return "B: the context is in the inputs too, though they are made before the loop."
-        return "B: look at what the first state is made of."
+    if b != "1":
+        return "B: a variable that is called c need not hold the context. What does it hold after the first pass?"
     if a != "2":
-        if a == "3":
-            return "A: the context is read at every step, but what is the first state made of?"
-        return "A: the order inside `cat` does not matter. Is the context in it?"
+        if a == "1":
+            return "A: the context is in the inputs too, though they are made before the loop."
+        return "A: look at what the output layer reads."
+    if c != "3":
+        if c == "1":
+            return "C: the order inside `cat` does not matter. Is the context in it?"
+        return "C: x is read twice. Who reads it the second time?"
+
+
+@checker(
+    "13.reach",
+    praise="The first state fades like jᵗ; what enters at every step adds up to a geometric series.",
+)
+def reach(answer):
+    cases = [(0.5, 0.3, 0.2, 6), (0.9, 0.1, 0.7, 3), (0.5, 0.0, 0.4, 4), (0.6, 0.2, 0.9, 0), (1.0, 0.2, 0.1, 5)]
+    cases += [(1.5, 0.2, 0.4, 3), (-0.5, 0.3, 0.8, 3), (0.0, 0.3, 0.7, 2)]
+    for j, b, f, t in cases:
+        case = f"j = {j:g}, b = {b:g}, f = {f:g} and t = {t}"
+        try:
+            result = number(call(answer, j, b, f, t))
+        except ZeroDivisionError:
+            if j != 1:
+                raise
+            return "at j = 1 you divide by 1 − j = 0: what is the sum of t equal terms?"
+        except ValueError:
+            return f"it fails for {case}: j may be any number."
+        terms = [j**k for k in range(t + 2)]
+        right = terms[t] * f + b * sum(terms[:t])
+        slips = [
+            (b * sum(terms[:t]), "where is the first state? It reaches step t, too, t times shortened by j."),
+            (terms[t] * f, "that is wiring (1): the term with b is missing."),
+            (f + b * sum(terms[:t]), "the first state does not stay whole: each step multiplies its part by j."),
+            (terms[t] * f + b * sum(terms[: t + 1]), "one term with b too many: t steps read c."),
+            (terms[t] * f + b * sum(terms[: max(0, t - 1)]), "one term with b too few: the latest step reads c, too."),
+            (terms[t] * f + b * sum(terms[1 : t + 1]), "b of the latest step is not multiplied by j."),
+            (terms[t] * f + b * t, "each b is multiplied by j at the steps after it: b · t is right for j = 1 only."),
+            (terms[t] * f + b, "only the latest b is in it: something is left of those before, too."),
+        ]
+        if j < 1:
+            slips += [
+                (terms[t] * f + b / (1 - j), "that is the sum of infinitely many terms; after t steps there are t."),
+                (b / (1 - j), "that is the limit for large t."),
+            ]
+        if not close(result, right):
+            if j == 1 and not math.isfinite(result):
+                return "at j = 1 you divide by 1 − j = 0: what is the sum of t equal terms?"
+            return find_slip(result, slips) or f"for {case} it is not {result:.4g}: unroll (13.9) for two steps."
 
 
 @checker(
@@ -125,10 +134,12 @@ def loss(answer):
     losses = F.cross_entropy(scores.transpose(1, 2), wanted, reduction="none")
     result = call(answer, scores.clone().requires_grad_(), wanted.clone(), counts.clone())
     right, zeroed = losses[tokens].mean(), losses * tokens
+    if isinstance(result, (int, float)):
+        return "the answer must be a scalar tensor, not a Python number: no gradient flows through that."
     if not isinstance(result, torch.Tensor) or result.numel() != 1:
         return f"the answer must be one number, a scalar tensor, not of shape {tuple(as_tensor(result).shape)}."
     slips = [
-        (losses.mean(), "you took the mean over all positions: the padding is in it."),
+        (losses.mean(), "you took the mean over all positions: `counts` says where the padding begins."),
         (zeroed.mean(), "the padding is zero in your sum, but you still divide by all B·T′ positions."),
         (zeroed.sum(), "that is the sum over the tokens, not their mean."),
         (zeroed.sum() / 3, "you divide by the number of sentences, not of tokens."),
@@ -171,42 +182,58 @@ class _Model:
         return (state @ self.W_q)[:, None], state
 
 
-def _written(model, context, bos, steps, read_own=True, new_state=True, drift=False, zero=False):
-    """Greedy words with some of the typical bugs."""
+def _scheduled(model, context, target, own, drift=False, new_state=True, zero=False):
+    """Scores of scheduled sampling, with some of the typical bugs."""
     state = torch.zeros_like(context) if zero else model.start(context)
-    tokens, written = torch.full((len(context), 1), bos), []
-    for _ in range(steps):
-        scores, after = model(tokens, context, state)
-        written.append(scores.argmax(2))
-        tokens = written[-1] if read_own else tokens
+    scores = []
+    for t, reads_own in enumerate(own):
+        tokens = scores[-1].argmax(2) if reads_own and scores else target[:, t : t + 1]
+        step, after = model(tokens, context, state)
+        scores.append(step)
         state = after if new_state else state
         context = after if drift else context
-    return torch.cat(written, dim=1)
+    return torch.cat(scores, dim=1)
 
 
 @checker(
-    "13.drift",
-    praise="Three things go round: the word that was written, the state after it, and a context that stays as it is.",
+    "13.scheduled",
+    praise="Only what is read changes: the true word or the model's own; state and context go on as before.",
 )
-def drift(answer):
-    model, bos, steps = _Model(), 2, 9
-    context = torch.randn(20, 4, generator=torch.Generator().manual_seed(5))
-    result = as_tensor(call(answer, model, context.clone(), bos, steps))
-    right = _written(model, context, bos, steps)
-    if result.shape == (20, steps + 1):
-        return "there is one column too many: <bos> is read, not written."
+def scheduled(answer):
+    model, generator = _Model(), torch.Generator().manual_seed(5)
+    context = torch.randn(20, 4, generator=generator)
+    target = torch.randint(4, 11, (20, 8), generator=generator)
+    target[:, 0] = 2
+    own = [False, False, True, False, True, True, False]
+    result = as_tensor(call(answer, model, context.clone(), target.clone(), list(own)))
+    right = _scheduled(model, context, target, own)
+    if result.shape == right.argmax(2).shape:
+        return "return the scores (B, T′, V), not the words."
     if result.shape != right.shape:
-        return f"the answer must be ids (B, steps), not {tuple(result.shape)}."
+        return f"the scores must be (B, T′, V) = {tuple(right.shape)}, not {tuple(result.shape)}."
+    steps = len(own)
+    negated = [False, *(not o for o in own[1:])]
     slips = [
-        (dict(drift=True), "the context still drifts: it is replaced by the newest state."),
-        (dict(drift=True, new_state=False), "the context still drifts, and the state stays the first one."),
-        (dict(read_own=False), "the word that was written is never read: each step reads <bos>."),
-        (dict(new_state=False), "the state stays the first one: nothing of what was written is kept."),
-        (dict(read_own=False, new_state=False), "each step reads <bos> in the first state: all words are the same."),
-        (dict(read_own=False, drift=True, new_state=False), "that is the function of the text, with both bugs."),
-        (dict(read_own=False, drift=True), "the context still drifts, and each step reads <bos>."),
-        (dict(zero=True), "the first state is the model's `start(context)`, not zeros."),
+        ([False] * steps, {}, "the decoder always reads the true word: own is not used."),
+        ([False] + [True] * (steps - 1), {}, "the decoder always reads its own word: own is not used."),
+        (negated, {}, "the other way round: where own[t] is true, the model's own word is read."),
+        ([False] + own[:-1], {}, "own is used one step late: own[t] says what is read at step t."),
+        (own[1:] + [False], {}, "own is used one step early: own[t] says what is read at step t."),
+        ([t >= own.index(True) for t in range(steps)], {}, "after an own word the true ones may be read again."),
+        (own, dict(drift=True), "the context drifts: it is replaced by the newest state."),
+        (own, dict(new_state=False), "the state stays the first one: nothing of what was read is kept."),
+        (own, dict(zero=True), "the first state is the model's `start(context)`, not zeros."),
     ]
-    hints = [(_written(model, context, bos, steps, **settings), sentence) for settings, sentence in slips]
+    hints = [(_scheduled(model, context, target, o, **bugs), sentence) for o, bugs, sentence in slips]
+    late = torch.cat([target[:, 1:], target[:, -1:]], dim=1)
+    hints.append((_scheduled(model, context, late, own), "the decoder reads the word that it is to predict."))
+    if close(result, right.softmax(2)) or close(result, right.log_softmax(2)):
+        return "return the scores as the model gives them, without softmax."
     if not close(result, right):
-        return find_slip(result, hints) or "these are not the likeliest words, each after the words before it."
+        return find_slip(result, hints) or "these are not the scores after the words that are to be read."
+    model.W_q.requires_grad_()
+    forced = call(answer, model, context.clone(), target.clone(), [False] * steps)
+    if not close(as_tensor(forced), _scheduled(model, context, target, [False] * steps)):
+        return "right for some steps of own words, but with own all false it is not teacher forcing."
+    if not getattr(forced, "requires_grad", False):
+        return "the scores are right, but no gradient can flow: a network cannot learn from them."

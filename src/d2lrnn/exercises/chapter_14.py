@@ -10,7 +10,7 @@ from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number,
 
 @checker(
     "14.hand",
-    praise="Two branches that share a first word can hide a better sentence behind a less probable one.",
+    praise="Many sentences share the likelier first word; the best one stands nearly alone behind the other.",
 )
 def hand(answer):
     try:
@@ -38,7 +38,7 @@ def hand(answer):
     if width == 1:
         return "k = 1 is greedy search, whose sentence you have just found to be another one."
     if width == 4:
-        return "that k is sure to find it by (14.4); a smaller one may find it too. Follow the beam."
+        return "that k is sure to find it by (14.6); a smaller one may find it too. Follow the beam."
     if width != 2:
         return "the two sentences are right, k is not: follow the beam step by step, from k = 1 on."
 
@@ -49,73 +49,129 @@ def _rows(generator, n, V):
 
 
 @checker(
-    "14.top",
-    praise="One top-k over the whole matrix, and every candidate knows its parent: that is all of beam search.",
+    "14.batch",
+    praise="One top-k for each sentence, and every kept hypothesis goes on with its own parent's memory.",
 )
-def top(answer):
+def batch(answer):
     generator = torch.Generator().manual_seed(0)
-    for n, V, k in [(3, 7, 3), (4, 5, 4), (1, 6, 5), (2, 9, 6)]:
-        log_p, log_probs = _rows(generator, n, V)
-        result = call(answer, log_p.clone(), log_probs.clone(), k)
+    for B, k, V in [(3, 2, 7), (2, 4, 5), (4, 3, 6), (1, 3, 4)]:
+        log_p, log_probs = _rows(generator, B * k, V)
+        log_p, state = log_p.view(B, k), torch.randn(B * k, 3, generator=generator)
+        result = call(answer, log_p.clone(), log_probs.clone(), state.clone())
         try:
-            best, parents, tokens = map(as_tensor, result)
+            best, tokens, new_state = map(as_tensor, result)
         except (TypeError, ValueError):
-            return "return three tensors (k,): log P, the parents' rows, and the tokens."
-        if not best.shape == parents.shape == tokens.shape == (k,):
-            if best.numel() == n * k:
-                return "these are the k best of *each* hypothesis: the candidates of all rows compete with each other."
-            return f"each of the three must have the shape ({k},), not {tuple(best.shape)}."
-        right, place = (log_p[:, None] + log_probs).flatten().topk(k)
-        wrong = [
-            (log_probs, "you left out what the parents have so far: a candidate's log P begins with its parent's."),
-            (log_p[:, None] * log_probs, "you multiplied logarithms: a product of probabilities is a sum of these."),
-            (log_p[:, None] - log_probs, "you subtracted the log-probability of the token."),
-            (-(log_p[:, None] + log_probs), "these are the least likely candidates, with their signs turned."),
+            return "return three tensors: log P (B, k), the tokens (B, k), and the state (B·k, h)."
+        if new_state.shape == (B, k, 3):
+            new_state = new_state.flatten(0, 1)
+        if not best.shape == tokens.shape == (B, k):
+            if best.numel() == B * k * k:
+                return "these are the k best of *each* hypothesis: all candidates of a sentence compete."
+            if best.numel() == k and B > 1:
+                return "these are the k best of the whole batch: each sentence has a beam of its own."
+            return f"log P and the tokens must have the shape {(B, k)}, not {tuple(best.shape)}, {tuple(tokens.shape)}."
+        if new_state.shape != (B * k, 3):
+            return f"the state must have one row for each hypothesis that goes on, {(B * k, 3)}."
+        candidates = log_p[:, :, None] + log_probs.view(B, k, V)
+
+        def top(scores, largest=True, B=B, k=k):
+            return scores.reshape(B, -1).topk(k, largest=largest)
+
+        right, place = top(candidates)
+        parents = place // V
+        offset = k * torch.arange(B)[:, None]
+        least = top(candidates, largest=False).values
+        slips = [
+            (top(log_probs).values, "you left out what the parents have so far: log P begins with the parent's."),
+            (top(log_p[:, :, None] * log_probs.view(B, k, V)).values, "you multiplied logarithms: add them."),
+            (right.exp(), "these are probabilities; log P is asked for."),
+            (least, "these are the least likely candidates."),
+            (right.flip(1), "the likeliest candidate must come first."),
+            (candidates.amax(2).sort(1, descending=True).values, "one parent may have several of the k best."),
         ]
-        slips = [(scores.flatten().topk(k).values, problem) for scores, problem in wrong]
-        slips.append((right.exp(), "these are probabilities; log P is asked for."))
-        least = (log_p[:, None] + log_probs).flatten().topk(k, largest=False).values
-        slips.append((least, "these are the least likely."))
-        slips.append((right.flip(0), "the likeliest candidate must come first."))
-        one_each = (log_p[:, None] + log_probs).amax(1).sort(descending=True).values
-        if n == k:
-            slips.append((one_each, "one parent may have several of the k best, and another none."))
         if not close(best, right, 1e-5):
-            return find_slip(best, slips) or "the values are not log P of the k likeliest candidates."
-        if close(parents, tokens) and close(parents, place):
-            return "the values are right; the places in the flattened matrix must still be taken apart."
-        if close(parents, place % V) and close(tokens, place // V):
-            return "rows and columns have changed places: which of them is the parent?"
-        if close(parents, place // k) or close(tokens, place % k):
-            return "each row of the flattened matrix is V long, not k."
-        if not close(parents, place // V):
-            return "the values are right, the parents are not."
+            return find_slip(best, slips) or "the values are not log P of the k likeliest candidates of each sentence."
         if not close(tokens, place % V):
-            return "the values and the parents are right, the tokens are not."
+            slips = [
+                (place, "log P is right; the places in the flattened matrix must still be taken apart."),
+                (parents, "log P is right; you gave the parents, or mixed up rows and columns."),
+                (place % k, "log P is right; each row of the flattened matrix is V long, not k."),
+            ]
+            return find_slip(tokens, slips) or "log P is right, the tokens are not."
+        if not close(new_state, state[(parents + offset).flatten()]):
+            slips = [
+                (state, "the state is in the old order: each hypothesis goes on with the rows of its parent."),
+                (state[parents.flatten()], "every sentence now goes on with the memory of sentence 0."),
+                (state[(place % k + offset).flatten()], "each row of the flattened matrix is V long, not k."),
+            ]
+            return find_slip(new_state, slips) or "log P and the tokens are right, the rows of the state are not."
 
 
 @checker(
-    "14.score",
-    praise="A number between log P (α = 0) and the mean per token (α = 1), and beyond.",
+    "14.stop",
+    praise="The bound divides by the largest divisor there is, that of T' tokens.",
 )
-def score(answer):
-    log_p, lengths = torch.tensor([-2.0, -3.5, -9.0], dtype=torch.float64), torch.tensor([2.0, 5.0, 8.0]).double()
-    for alpha in (0.75, 1.0, 0.0, 1.5):
-        result = call(answer, log_p.clone(), lengths.clone(), alpha)
-        slips = [
-            (log_p * lengths**alpha, "that pushes long sentences down, for log P is negative. Which way should it go?"),
-            (log_p.exp() / lengths**alpha, "you divided the probability; the score divides its logarithm."),
-            ((log_p.exp() / lengths**alpha).log(), "you divided the probability; the score divides its logarithm."),
-            (log_p / (alpha * lengths) if alpha else log_p, "α is an exponent of L, not a factor."),
-            (alpha * log_p / lengths, "α is an exponent of L, not a factor."),
-            (log_p / lengths, "where is α? You took the mean per token."),
-            (log_p, "where is α? This is log P itself."),
-            (-log_p / lengths**alpha, "the sign has turned: the best score must be the highest."),
-            (log_p / ((5 + lengths) / 6) ** alpha, "that is Google's variant, not (14.5)."),
-            (log_p / alpha**lengths, "L and α have changed places."),
-        ]
-        if not close(result, log_p / lengths**alpha):
-            return find_slip(result, slips) or f"for α = {alpha:g} the scores are not those of (14.5)."
+def stop(answer):
+    generator = torch.Generator().manual_seed(0)
+    results, rights, slips = [], [], {}
+    for trial in range(400):
+        n, m = (int(torch.randint(1, 5, (), generator=generator)) for _ in range(2))
+        live = -6 * torch.rand(n, generator=generator, dtype=torch.float64) - 0.1
+        scores = -4 * torch.rand(m, generator=generator, dtype=torch.float64) - 0.1
+        max_steps, alpha = (5, 9, 20)[trial % 3], (0.0, 0.75, 1.0, 1.5)[trial % 4]
+        wanted = 1 + trial % 3
+        if alpha == 0:  # the bound is log P itself, so ties are exact
+            live, scores = (part.mul(8).round().div(8) for part in (live, scores))
+            scores[0] = live.max()
+        result = call(answer, live.clone(), scores.clone(), max_steps, alpha, wanted)
+        try:
+            result = as_tensor(result)
+        except (TypeError, ValueError):
+            return "return True or False."
+        if result.numel() != 1 or result.item() not in (0, 1):
+            return "return True or False: one answer for the whole search."
+        results.append(bool(result.item()))
+        divisor = max_steps**alpha
+        best = sorted(scores.tolist(), reverse=True)
+        last = best[wanted - 1] if wanted <= m else -math.inf
+        rights.append(last >= live.max().item() / divisor)
+        for problem, wrong in {
+            "you stopped although one live hypothesis can still score higher: the bound is that of the likeliest.": (
+                last >= live.min().item() / divisor
+            ),
+            "one finished hypothesis above the bound is not enough when more results are wanted.": (
+                best[0] >= live.max().item() / divisor
+            ),
+            "you divide by ((5 + T') / 6)^α; (14.4) has another divisor.": (
+                last >= live.max().item() / ((5 + max_steps) / 6) ** alpha
+            ),
+            "α is an exponent of the length, not a factor.": last >= live.max().item() / (alpha * max_steps or 1),
+            "where is α? It is not always 1.": last >= live.max().item() / max_steps,
+            "you compare with log P itself: a longer sentence is divided by more, so its score can still rise.": (
+                last >= live.max().item()
+            ),
+            "the bound is multiplied where it should be divided.": last >= live.max().item() * divisor,
+            "the inequality is turned around.": not last >= live.max().item() / divisor,
+            "a score equal to the bound is enough: the live hypothesis cannot pass it any more.": (
+                last > live.max().item() / divisor
+            ),
+            "all finished scores need not reach the bound, only as many as are wanted.": (
+                best[-1] >= live.max().item() / divisor
+            ),
+            "count the finished ones: with fewer of them than are wanted the search goes on.": (
+                best[min(wanted, m) - 1] >= live.max().item() / divisor
+            ),
+        }.items():
+            slips.setdefault(problem, []).append(wrong)
+    if results == rights:
+        return None
+    if len(set(results)) == 1:
+        return f"it always says {results[0]}: compare the finished scores with a bound."
+    for problem, wrong in slips.items():
+        if results == wrong:
+            return problem
+    early = any(result and not right for result, right in zip(results, rights, strict=True))
+    return "in some cases it stops too early." if early else "in some cases it goes on although nothing can change."
 
 
 @checker(
@@ -147,39 +203,43 @@ def count(answer):
 )
 def brute(answer):
     generator = torch.Generator().manual_seed(1)
-    results, rights, slips = [], [], []
-    for _ in range(12):
+    results, rights, slips, asked = [], [], [], []
+    for trial in range(24):
+        bos, eos, max_steps = *((0, 1), (3, 2))[trial % 2], (2, 4, 3, 5)[trial % 4]
         tables = torch.randn(4, 4, 4, dtype=torch.float64, generator=generator).mul(2)
-        tables[:, :, 1] -= 1  # so that not everything ends at once
+        tables[:, :, eos] -= 1  # so that not everything ends at once
         tables = tables.log_softmax(2)
 
-        def step(tokens, state, tables=tables):
-            first = torch.where(state[0] == 0, tokens, state[0])  # <bos> is 0
+        def step(tokens, state, tables=tables, bos=bos):
+            first = torch.where(state[0] == bos, tokens, state[0])
             return tables[first, tokens], (first,)
 
-        start = (torch.zeros(1, dtype=torch.long),)
+        start = (torch.tensor([bos]),)
 
         def stateless(tokens, state, step=step, start=start):
             return step(tokens, tuple(part.expand(len(tokens)) for part in start))
 
-        result = call(answer, step, (start[0].clone(),), 0, 1, 4)
+        result = call(answer, step, (start[0].clone(),), bos, eos, max_steps)
         try:
             results.append(tuple(map(whole, result)))
         except (TypeError, ValueError):
             return "return the tokens of the sentence as a tuple or list of ints."
-        ranked = decoding.exhaustive(step, start, 0, 1, 4, alpha=0)[0]
+        given = bos, eos, max_steps
+        asked.append(given)
+        ranked = decoding.exhaustive(step, start, *given, alpha=0)[0]
         finished = [h for h in ranked if h.finished]
         rights.append(finished[0].tokens)
         slips.append(
             [
-                ((0, *rights[-1]), "that is the right sentence; leave out the <bos> at its beginning."),
+                ((bos, *rights[-1]), "that is the right sentence; leave out the <bos> at its beginning."),
                 (rights[-1][:-1], "that is the right sentence; the final <eos> belongs to it."),
-                (decoding.greedy(step, start, 0, 1, 4)[0].tokens, "that is the greedy sentence: try every token."),
+                (decoding.greedy(step, start, *given)[0].tokens, "that is the greedy sentence: try every token."),
                 (ranked[0].tokens, "what is cut off after max_steps is not a finished sentence, however probable."),
                 (max(finished, key=lambda h: h.log_prob / len(h.tokens)).tokens, "you ranked by the mean per token."),
                 (finished[-1].tokens, "that is the least probable one."),
-                (_best(stateless, start, 4), "hand on the state that `step` returns: the search forgets it."),
-                (_best(step, start, 3), "your search stops one step too early."),
+                (_best(stateless, start, *given), "hand on the state that `step` returns: the search forgets it."),
+                (_best(step, start, bos, eos, max_steps - 1), "your search stops one step too early."),
+                (_best(step, start, bos, eos, max_steps + 1), "your search goes on for one step too many."),
             ]
         )
     if results == rights:
@@ -187,15 +247,18 @@ def brute(answer):
     for column in zip(*slips, strict=True):  # a slip must explain every result: one alone may agree by chance
         if all(result == wrong for result, (wrong, _) in zip(results, column, strict=True)):
             return column[0][1]
-    if any(1 in result[:-1] for result in results):
-        return "your sentence goes on after its <eos>."
-    if any(result[-1:] != (1,) for result in results):
-        return "that sentence is not finished: it does not end with <eos>."
+    for result, (_, eos, max_steps) in zip(results, asked, strict=True):
+        if eos in result[:-1]:
+            return "your sentence goes on after its <eos>."
+        if result[-1:] != (eos,):
+            return f"that sentence is not finished: it does not end with <eos>, which is {eos} here."
+        if len(result) > max_steps:
+            return f"your sentence has {len(result)} tokens where max_steps = {max_steps}."
     return "a more probable finished sentence exists. Are all lengths up to max_steps tried, and all tokens?"
 
 
-def _best(step, start, max_steps):
-    return next(h.tokens for h in decoding.exhaustive(step, start, 0, 1, max_steps, alpha=0)[0] if h.finished)
+def _best(*given):
+    return next(h.tokens for h in decoding.exhaustive(*given, alpha=0)[0] if h.finished)
 
 
 @checker(
@@ -204,11 +267,11 @@ def _best(step, start, max_steps):
 )
 def finished(answer):
     generator = torch.Generator().manual_seed(2)
-    for last in ([3, 1, 2], [1, 1, 0], [0, 2, 3]):
+    for last, eos in [([3, 1, 2], 1), ([1, 1, 0], 1), ([0, 2, 3], 1), ([1, 3, 3], 3)]:
         last = torch.tensor(last)
         log_p, log_probs = _rows(generator, 3, 5)
-        over = (last == 1)[:, None]
-        column = torch.arange(5) == 1
+        over = (last == eos)[:, None]
+        column = torch.arange(5) == eos
         plain = log_p[:, None] + log_probs
         unchanged = log_p[:, None].expand(-1, 5)
         never = torch.full_like(plain, -torch.inf)
@@ -216,8 +279,11 @@ def finished(answer):
             torch.where(over, torch.where(column, part, never), plain)
             for part in (plain, torch.zeros_like(plain), unchanged)
         )
-        result = call(answer, log_p.clone(), last.clone(), log_probs.clone(), 1)
+        result = call(answer, log_p.clone(), last.clone(), log_probs.clone(), eos)
+        fixed = torch.where(torch.arange(5) == 1, unchanged, never)
         slips = [
+            (torch.where((last == 1)[:, None], fixed, plain), "`eos` is an argument: it need not be 1."),
+            (torch.where(over, fixed, plain), "a finished row goes to the column `eos`, which need not be 1."),
             (plain, "finished rows are continued: the same sentence would come back with one <eos> more."),
             (torch.where(over, never, plain), "the finished hypotheses are lost: they must keep their place."),
             (paid, "a finished hypothesis pays for its <eos> again."),

@@ -21,6 +21,8 @@ def masked(answer):
         return f"return weights of the shape of the scores, {tuple(scores.shape)}, not {tuple(result.shape)}."
     words = mask(lengths, 5)[:, None]
     right, everything = masked_softmax(scores, lengths), scores.softmax(2)
+    if result.isnan().any():
+        return "there are weights that are not a number: what is 0 · ∞?"
     if not close(result, right, 1e-5):
         slips = [
             (everything, "the padding has weights too: nothing was masked."),
@@ -35,7 +37,10 @@ def masked(answer):
     result = as_tensor(call(answer, large.clone(), lengths.clone()))
     if not result.isfinite().all():
         return "right for small scores, but exp(1000) is infinite and exp(−1000) is 0: mind what you divide by."
-    if not close(result, masked_softmax(large, lengths), 1e-5):
+    # float32 knows numbers near 1,000 to 6e-5 only: exp(score − logsumexp) is as right as it can be
+    if not close(result, masked_softmax(large, lengths), 3e-4):
+        if close(result.sum(2)[1], 0.0, 1e-3):
+            return "right for small scores, but not if padding has the largest: which maximum may be subtracted?"
         return "right for small scores, but not for scores of 1,000 or −1,000: is your −∞ small enough?"
 
 
@@ -74,7 +79,7 @@ def scale(answer):
 
 @checker(
     "15.count",
-    praise="With h = m = d additive attention has S·d² more; its tensor (B, T, S, m) has no counterpart in (a).",
+    praise="With h = m = d additive attention has B·T_x·d² more, and its tensor (B, T_y, T_x, m) is not in (a).",
 )
 def count(answer):
     B, T, S, h, d, m = 2, 3, 5, 7, 11, 13
@@ -113,21 +118,22 @@ def count(answer):
 
 @checker(
     "15.dearer",
-    praise="The projections alone cost as much as a recurrent layer with two parts, and n² d comes on top.",
+    praise="The projections alone cost as much as a recurrent layer with two parts, and T²d comes on top.",
 )
 def dearer(answer):
     for g, d in [(3, 64), (4, 16), (3, 1), (1, 32), (4, 7)]:
         right = max(1, (g - 2) * d + 1)
         slips = [
-            (right - 1, "there the two are equal, or n is below 1: strictly more."),
+            (right - 1, "there the two are equal, or T is below 1: strictly more."),
             ((g - 2) * d + 1, "a length is at least 1."),
+            (abs(g - 2) * d + 1, "for g < 2 self-attention always has more: which T is the smallest?"),
             (g * d + 1, "you left out the four products with (d, d) matrices."),
             (g * d, "you left out the four products with (d, d) matrices."),
-            (2 * g * d + 1, "self-attention has two products of n²d, and four of nd²."),
+            (2 * g * d + 1, "self-attention has two products of T²d, and four of Td²."),
             (d + 1, "that is right for one kind of layer: how does g enter?"),
-            (d, "that is right for one kind of layer, nearly: how does g enter, and must n be larger or equal?"),
-            ((2 * g - 4) * d + 1, "there are two products of n²d, not one."),
-            (max(1, (2 * g - 4) * d + 1), "there are two products of n²d, not one."),
+            (d, "that is right for one kind of layer, nearly: how does g enter, and must T be larger or equal?"),
+            ((2 * g - 4) * d + 1, "there are two products of T²d, not one."),
+            (max(1, (2 * g - 4) * d + 1), "there are two products of T²d, not one."),
         ]
         result = number(call(answer, g, d))
         if not close(result, right):
@@ -158,3 +164,46 @@ def order(answer):
     for letter, hint in hints.items():
         if letter not in named:
             return hint
+
+
+def _positions(places, d):
+    """The positional encodings of places (N,): (N, d)."""
+    omega = 10000.0 ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+    angles = torch.as_tensor(places, dtype=torch.float64)[:, None] * omega
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+@checker(
+    "15.shift",
+    praise="A rotation of each pair, by an angle that depends on δ alone: the same one everywhere in the text.",
+)
+def shift(answer):
+    for t, delta, d in [(3, 1, 4), (7, 5, 8), (40, -6, 16), (0, 12, 6), (9, 0, 10)]:
+        before, right, back = _positions([t, t + delta, t - delta], d)
+        result = as_tensor(call(answer, before.float(), delta)).double()
+        if result.shape != right.shape:
+            return f"from p_t of shape ({d},) return p_(t+δ) of the same shape, not {tuple(result.shape)}."
+        alone, half = _positions([delta], d)[0], d // 2
+        pairs = right.view(half, 2)
+        exponents = torch.arange(half, dtype=torch.float64)
+        sine, cosine = before[0::2], before[1::2]
+        angle = delta * 10000.0 ** (-exponents / d)
+        other = torch.stack([sine * angle.cos() + cosine * angle.sin(), cosine * angle.cos() - sine * angle.sin()], 1)
+        slips = [
+            (before, "that is p_t itself."),
+            (back, "that is p_(t−δ): mind the signs of the addition theorems."),
+            (alone, "that is p_δ, whatever t is: p_t must be used."),
+            (before + alone, "sines of a sum are not the sums of sines: that is p_t + p_δ."),
+            (torch.cat([pairs[:, 0], pairs[:, 1]]), "first all sines, then all cosines: (15.10) has them in turn."),
+            (pairs.flip(1).flatten(), "sine and cosine are interchanged."),
+            (other.flatten(), "the frequencies: in (15.10) the exponent is −2j/d for the pair j, not −j/d."),
+        ]
+        if not close(result, right, 1e-3):
+            return find_slip(result, slips) or f"for t = {t}, δ = {delta} and d = {d} it is not right."
+    mixed = torch.randn(8, generator=torch.Generator().manual_seed(0))  # a linear function takes any vector
+    result = as_tensor(call(answer, mixed.clone(), 2)).double()
+    angle = 2 * 10000.0 ** (-torch.arange(0, 8, 2, dtype=torch.float64) / 8)
+    sine, cosine = mixed.double().view(4, 2).unbind(1)
+    right = torch.stack([sine * angle.cos() + cosine * angle.sin(), cosine * angle.cos() - sine * angle.sin()], 1)
+    if not close(result, right.flatten(), 1e-3):
+        return "right for these p_t, but not linear: work with the pairs, do not compute t from them."
