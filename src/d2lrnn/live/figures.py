@@ -15,9 +15,12 @@ MODULES = {
     "engine": "live/engine.js",
     "eigenvalues": "live/eigenvalues.js",
     "your_sentence": "live/your_sentence.js",
+    "learning": "live/learning.js",
+    "learns_to_write": "live/learns_to_write.js",
+    "train_copy": "live/train_copy.js",
 }
 HOST = "live/page.js"
-FIGURES = [name for name in MODULES if name not in ("drawing", "engine")]
+FIGURES = [name for name in MODULES if name not in ("drawing", "engine", "learning")]
 # Trained networks, written by tools/train_live_networks.py, and the figures that read them.
 NETWORKS = "live/networks.json"
 WITH_NETWORKS = ["your_sentence"]
@@ -52,6 +55,8 @@ class Live(anywidget.AnyWidget):
     Args:
         name: identifies the figure in tests and in the notebook's text output.
         figure: which one, a name of FIGURES.
+        data: what this figure needs beside that: text, a str, for "learns_to_write"; cell, "RNN", "GRU" or
+            "LSTM", for "train_copy".
 
     Raises:
         ValueError: there is no such figure.
@@ -60,14 +65,13 @@ class Live(anywidget.AnyWidget):
     _esm = bundle()
     data = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, name, figure):
+    def __init__(self, name, figure, **data):
         if figure not in FIGURES:
             raise ValueError(f"there is no live figure {figure!r}, only {', '.join(FIGURES)}")
         self.name = name
-        data = {"name": name, "figure": figure, "colors": COLORS}
         if figure in WITH_NETWORKS:
             data["networks"] = json.loads(source(NETWORKS))
-        super().__init__(data=data)
+        super().__init__(data={"name": name, "figure": figure, "colors": COLORS, **data})
 
     def __repr__(self):
         return f"Live({self.name!r})"

@@ -9,7 +9,23 @@ const STYLE = `
 .live-panel { position: relative; } .live-panel .handles { position: absolute; inset: 0; pointer-events: none; }
 .live-panel .handles circle { pointer-events: all; cursor: grab; touch-action: none; fill: transparent; }
 .live .explorable-controls input, .live .explorable-controls select { min-height: 44px; margin: 0; }
+.live .live-four label { flex-basis: 9rem; } @media (max-width: 560px) { .live .live-pairs label { flex-basis: 8.5rem; } }
+.live-buttons button:disabled { opacity: .45; cursor: default; }
+.live-actions { margin: .7rem 0 0; }
+.live-area { display: block; margin: 0 0 .6rem; } .live [hidden] { display: none; }
+.live-area textarea { display: block; width: 100%; min-height: 6rem; margin: .3rem 0 0; padding: .4rem .5rem; font: inherit; color: inherit;
+  background: transparent; border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 4px; resize: vertical; }
+.live-area textarea:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 1px; }
+.live-now { margin: .4rem 0 !important; min-height: 1.4em; font-weight: 600; font-variant-numeric: tabular-nums; }
+.live-lines { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .15rem .8rem; font-size: 13px; }
+.live-lines span { text-align: right; opacity: .75; font-variant-numeric: tabular-nums; }
+.live-lines q { quotes: none; font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre; overflow: hidden; text-overflow: ellipsis; }
+.live-lines q:last-child { white-space: pre-wrap; overflow-wrap: anywhere; min-height: 4.2em; font-size: 15px; }
+@media (max-width: 560px) { .live-lines q:last-child { grid-column: 1 / -1; min-height: 7em; } .live-lines span:nth-last-child(2) { text-align: left; } }
 `;
+
+// Shows or hides a control with its label.
+const shower = (input) => (shown) => { input.parentNode.hidden = !shown; };
 
 class Figure {
   constructor(el, name) {
@@ -30,6 +46,35 @@ class Figure {
     all.forEach((button, i) => { button.onclick = () => { mark(button); press(names[i]); }; });
     mark(all[0]);
     return { clear: () => mark(null) };
+  }
+
+  // Buttons that act: a name and what it does.
+  actions(acts) {
+    const row = drawing.element("div", { class: "live-buttons live-actions" });
+    this.room.before(row);
+    return Object.entries(acts).map(([name, act]) => {
+      const button = row.appendChild(drawing.element("button", { type: "button" }, name));
+      button.onclick = act;
+      return button;
+    });
+  }
+
+  // A field for a text. `change` hears each edit.
+  area(label, change) {
+    const node = this.top.appendChild(drawing.element("label", { class: "live-area" }, label));
+    const field = node.appendChild(drawing.element("textarea", { spellcheck: false, autocomplete: "off" }));
+    field.oninput = () => change(field.value);
+    return node;
+  }
+
+  // Below the panels: a line of numbers, and lines of text, the last of which is shown whole.
+  lines() {
+    const now = drawing.element("p", { class: "live-now" }), lines = drawing.element("div", { class: "live-lines" });
+    this.text.before(now, lines);
+    return { write: (numbers, texts) => {
+      now.textContent = numbers;
+      lines.replaceChildren(...texts.flatMap(([label, text]) => [drawing.element("span", {}, label), drawing.element("q", {}, text)]));
+    } };
   }
 
   labelled(label, input) {
@@ -53,7 +98,7 @@ class Figure {
     input.oninput = () => enter(input.value);
     set(start);
     const range = (min, max) => Object.assign(input, { min, max });
-    return { set, enter, range };
+    return { set, enter, range, show: shower(input) };
   }
 
   menu(label, names, start, change) {
@@ -62,7 +107,7 @@ class Figure {
     this.labelled(label, input);
     input.value = start;
     input.oninput = () => change(input.value);
-    return { set: (value) => { input.value = value; } };
+    return { set: (value) => { input.value = value; }, show: shower(input) };
   }
 
   // Panels two by two, a wide one alone in its row, or all one below the other on a phone.
@@ -78,7 +123,7 @@ class Figure {
         picture.setAttribute("aria-label", `${panels[i].title}. ${sentence}`);
       });
       moved.forEach((place) => place());
-      this.text.textContent = sentence;
+      if (this.text.textContent !== sentence) this.text.textContent = sentence;
     };
     // Points of a panel that the pointer can drag: `places` says where they are, `drag` is told where one should be.
     const handles = (i, places, drag) => {
@@ -112,15 +157,28 @@ class Figure {
     this.observer.observe(this.room);
     draw();
   }
+
+  // What must end when the page is left or the figure is taken away.
+  onLeave(end) {
+    this.end = end;
+    addEventListener("pagehide", end);
+  }
+
+  remove() {
+    this.observer.disconnect();
+    if (!this.end) return;
+    removeEventListener("pagehide", this.end);
+    this.end();
+  }
 }
 
-const FIGURES = { eigenvalues, your_sentence };
+const FIGURES = { eigenvalues, your_sentence, learns_to_write, train_copy };
 
 function render({ model, el }) {
   const data = model.get("data");
   const figure = new Figure(el, data.name);
   FIGURES[data.figure].show(figure, data);
-  return () => figure.observer.disconnect();
+  return () => figure.remove();
 }
 
 export default { render };
