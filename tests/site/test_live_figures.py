@@ -83,6 +83,20 @@ def test_an_eigenvalue_follows_the_pointer(width, addresses, visit):
         assert "and 0.20:" in figure.locator(".explorable-text").inner_text()
 
 
+def test_each_control_answers_to_the_keyboard(addresses, visit):
+    with visit(f"{addresses['file']}/{CHAPTER_7}.html") as page:
+        wake(page)
+        figure = page.locator('figure[data-name="eigenvalues_by_hand"]')
+        text, picture = figure.locator(".explorable-text"), figure.locator("svg[role=img]").nth(1)
+        for control in figure.locator("input[type=range], select").all():
+            assert control.evaluate("control => control.labels.length") == 1
+            said, drawn_before = text.inner_text(), picture.inner_html()
+            control.focus()
+            for _ in range(3):
+                page.keyboard.press("ArrowRight")
+            assert text.inner_text() != said and picture.inner_html() != drawn_before
+
+
 def test_each_story_says_what_its_name_says(addresses, visit):
     says = {
         "it fades": "vanishes, and the impulse is forgotten",
