@@ -211,9 +211,9 @@ def test_divergence_is_said_and_there_is_a_way_back(writing):
 WEB_PAGE = "<!doctype html><title>Café &amp; thé</title><p style='color: red'>Où est l’été ?\n\t" * 40
 
 HOSTILE = {
-    "": "This text has 0 characters that count. At least 570 are needed",
-    "a": "This text has 1 characters that count.",
-    "  \n\t ": "This text has 0 characters that count.",
+    "": "This text has 0 characters after cleaning. At least 570 are needed",
+    "a": "This text has 1 characters after cleaning.",
+    "  \n\t ": "This text has 0 characters after cleaning.",
     "x" * 5000: "the first nine tenths of 5,000 characters",
     "春眠不觉晓处处闻啼鸟。" * 80: "its own 10 characters.",
     "".join(chr(0x4E00 + i % 300) for i in range(1200)): "its own 100 most frequent characters, and □",

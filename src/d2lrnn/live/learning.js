@@ -5,20 +5,18 @@ export const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 // Where a tenth of a rate stands.
 export const tenth = (rate) => Math.max(0, rate - 2);
 
-// A sentence is read aloud whenever it changes. So `later`, which draws in the next frame, asks for a new one every
-// four seconds only, or if it is urgent.
-export function telling(draw, sentence, urgent) {
-  let words = "", said, frame;
+// `say` draws now, and `later` in the next frame. A sentence is read aloud whenever it changes, so it is announced only
+// while nothing is learning.
+export function telling(figure, draw, going) {
+  let frame;
   function say() {
-    said = performance.now();
-    words = sentence();
-    draw(words);
+    figure.text.setAttribute("aria-live", going() ? "off" : "polite");
+    draw();
   }
   function later() {
     frame ??= requestAnimationFrame(() => {
       frame = null;
-      if (urgent() || performance.now() - said > 4000) say();
-      else draw(words);
+      say();
     });
   }
   return { say, later };

@@ -180,7 +180,6 @@ export function show(figure, { colors, text }) {
     if (isNew) points.push({ updates, heldOut: perplexity, training: first ? null : Math.exp(loss) });
     points = learning.thinned(points);
     if (written.length) keep({ updates, text: written.map((id) => learned.symbols[id]).join("") });
-    if (first) say();
     later();
   }
 
@@ -196,7 +195,7 @@ export function show(figure, { colors, text }) {
     const { characters, symbols, own, cut, reference } = learned;
     const rest = symbols.length > CHARACTERS ? ` most frequent characters, and ${UNKNOWN} stands for any other.` : " characters.";
     const alphabet = own ? ` Less than half of it is Latin letters, so its alphabet is its own ${symbols.length - 1}${rest}` : "";
-    if (!learner) return `This text has ${whole(characters.length)} characters that count. At least ${whole(FEWEST)} are needed, so that nine tenths of it fill one batch.`;
+    if (!learner) return `This text has ${whole(characters.length)} characters after cleaning. At least ${whole(FEWEST)} are needed, so that nine tenths of it fill one batch.`;
     const from = `${setting.cell}, ${setting.h} hidden units, learning rate ${RATES[setting.rate]}. It learns from the first nine tenths of ` +
       `${cut ? `the first ${whole(MOST)}` : whole(characters.length)} characters of ${source}, and the rest is held out.${alphabet} `;
     const point = points.at(-1);
@@ -204,16 +203,16 @@ export function show(figure, { colors, text }) {
     const so = `the held-out perplexity is ${short(point.heldOut)}, ${compared(point.heldOut, reference)}.`;
     if (learner.diverged) return `${from}Training diverged: at this learning rate the loss is above that of a guess. ` +
       `“Go back” returns to the last good network and a tenth of the rate.`;
-    if (point.updates === 0) return `${from}Before training ${so} Press Start.`;
+    if (point.updates === 0) return `${from}Before training ${so}${learner.going ? "" : " Press Start."}`;
     const best = Math.min(...points.map(({ heldOut }) => heldOut));
     const worse = point.heldOut > 1.05 * best ? ` It was ${short(best)} at best.` : "";
     const times = (point.updates / learned.batches.length).toFixed(1);
     return `${from}After ${whole(point.updates)} updates, ${times} times through the text, ${so}${worse}`;
   }
 
-  function draw(words) {
+  function draw() {
     const [panel, marks] = picture(learned, points, colors);
-    panels.draw([panel], [marks], words);
+    panels.draw([panel], [marks], sentence());
     go.textContent = learner?.going ? "Stop" : "Start";
     go.disabled = !learner || learner.diverged;
     back.hidden = !learner?.diverged;
@@ -224,7 +223,7 @@ export function show(figure, { colors, text }) {
     page.write(state ?? "", samples.map(({ updates, text }) => [`${whole(updates)} updates`, text]));
   }
 
-  const { say, later } = learning.telling(draw, sentence, () => learner?.diverged);
+  const { say, later } = learning.telling(figure, draw, () => learner?.going);
   learned = lesson(text);
   renew();
   figure.onResize(say);

@@ -132,6 +132,8 @@ class Figure {
       const circles = places().map(() => layer.appendChild(element("circle", { r: 22 })));
       const scales = () => ["x", "y"].map((axis) => JSON.parse(pictures[i].dataset[axis]));
       circles.forEach((circle, which) => {
+        // Otherwise a finger that moves up or down would scroll the page.
+        circle.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
         circle.onpointerdown = (event) => { circle.setPointerCapture(event.pointerId); event.preventDefault(); };
         circle.onpointermove = (event) => {
           if (!circle.hasPointerCapture(event.pointerId)) return;

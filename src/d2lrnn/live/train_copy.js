@@ -151,10 +151,8 @@ export function show(figure, { colors, cell }) {
     const course = { cell, points: [] }, { batches, test } = copying;
     const settings = { optimizer: "adam", lr: RATES[setting.rate], theta: theta() }, net = untrained(setting, cell);
     function judged(answer) {
-      const first = course.points.length === 0;
       const isNew = answer.updates > (course.points.at(-1)?.updates ?? -1) && Number.isFinite(answer.tested);
       if (isNew) course.points = learning.thinned([...course.points, answer]);
-      if (first) say();
       later();
     }
     function heard() {
@@ -171,7 +169,7 @@ export function show(figure, { colors, cell }) {
     const now = points.at(-1);
     if (!now) return `${cell}${start}.`;
     const gradient = now.memory ?? now.gradient, left = gradient.at(-1) / gradient[0];
-    const learned = now.accuracy >= 0.95 ? " It has learned the task." : now.accuracy <= 0.35 ? " That is guessing." : "";
+    const learned = now.accuracy >= 0.95 ? " It has learned the task." : now.accuracy <= 0.35 ? " That is hardly better than guessing." : "";
     return `${cell}${start}: after ${whole(now.updates)} updates ${Math.round(100 * now.accuracy)} % of ${TESTED} other sequences are right.${learned} ` +
       `At lag ${setting.lag} the gradient by its ${now.memory ? "memory" : "state"} is ${short(left)} times that at lag 0.`;
   }
@@ -184,9 +182,9 @@ export function show(figure, { colors, cell }) {
     return `Lag ${setting.lag}, learning rate ${RATES[setting.rate]}, ${clipping}. ${courses.map(about).join(" ")}${warning}`;
   }
 
-  function draw(words) {
+  function draw() {
     const drawn = pictures(setting.lag, courses, colors);
-    panels.draw(drawn.map(([panel]) => panel), drawn.map(([, marks]) => marks), words);
+    panels.draw(drawn.map(([panel]) => panel), drawn.map(([, marks]) => marks), sentence());
     go.textContent = going() ? "Stop" : "Start";
     go.disabled = diverged().length > 0;
     back.hidden = !go.disabled;
@@ -195,7 +193,7 @@ export function show(figure, { colors, cell }) {
       (points.length ? `, ${Math.round(100 * points.at(-1).accuracy)} % right` : "")).join(" · "), []);
   }
 
-  const { say, later } = learning.telling(draw, sentence, () => diverged().length > 0);
+  const { say, later } = learning.telling(figure, draw, going);
   renew();
   figure.onResize(say);
   figure.onLeave(() => {

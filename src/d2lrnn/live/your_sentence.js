@@ -3,7 +3,7 @@
 
 export const LONGEST = 200; // letters: what can be read, and traced back, within 50 ms
 const HEARD = 100; // a gradient counts as heard while it is above a hundredth of its largest value
-const FAINTEST = 1000; // the shades go down to a thousandth
+const FAINTEST = 100; // the shades go down to a hundredth of the darkest, as far as the sentence counts
 const STRONGEST = 55; // per cent of a colour that leaves the text a contrast of 4.5, light and dark
 const NEGATIVE = [200, 85, 61];
 const NAMES = { rnn: "RNN", gru: "GRU", lstm: "LSTM" };
