@@ -2,8 +2,7 @@
 // letters it listens to, and what the states and gates do.
 
 export const LONGEST = 200; // letters: what can be read, and traced back, within 50 ms
-const HEARD = 100; // a gradient counts as heard while it is above a hundredth of its largest value
-const FAINTEST = 100; // the shades go down to a hundredth of the darkest, as far as the sentence counts
+const HEARD = 100; // a gradient counts as heard, and is shaded, while it is above a hundredth of its largest value
 const STRONGEST = 55; // per cent of a colour that leaves the text a contrast of 4.5, light and dark
 const NEGATIVE = [200, 85, 61];
 const NAMES = { rnn: "RNN", gru: "GRU", lstm: "LSTM" };
@@ -167,10 +166,10 @@ class Column {
   // Everything that depends on the cursor.
   draw(t, view, width) {
     const found = study(this.net, this.vocabulary, this.text, this.pass, t), { norms, largest } = found;
-    const faintest = largest / FAINTEST;
+    const faintest = largest / HEARD;
     this.spans.forEach((span, i) => {
       const norm = i <= t ? norms[t - i] : 0;
-      const share = norm > faintest ? 1 + Math.log(norm / largest) / Math.log(FAINTEST) : 0;
+      const share = norm > faintest ? 1 + Math.log(norm / largest) / Math.log(HEARD) : 0;
       span.className = i === t ? "current" : i > t ? "unread" : "";
       span.dataset.value = norm;
       span.title = i > t ? "not read yet" : `${drawing.tickText(+norm.toPrecision(3))} at ${quoted(this.text[i])}`;
