@@ -42,18 +42,26 @@
     return scripts[file];
   }
 
+  async function bring(name, state, el) {
+    await load(LIVE_SCRIPTS[name]);
+    if (state.data.networks === null) { // the figure reads trained networks: they are saved once for all pages
+      await load(NETWORKS_SCRIPT);
+      state.data.networks = LIVE_NETWORKS;
+    }
+    await showExplorable(name, state, el);
+  }
+
   function showLive(name, state, el) {
     el.classList.add("waiting");
-    const observer = new IntersectionObserver(async ([entry]) => {
+    const observer = new IntersectionObserver(([entry]) => {
       if (!entry.isIntersecting) return;
       observer.disconnect();
-      await load(LIVE_SCRIPTS[name]);
-      if (state.data.networks === null) { // the figure reads trained networks: they are saved once for all pages
-        await load(NETWORKS_SCRIPT);
-        state.data.networks = LIVE_NETWORKS;
-      }
-      await showExplorable(name, state, el);
-      el.classList.remove("waiting");
+      bring(name, state, el)
+        .catch((error) => {
+          console.error(error);
+          el.textContent = "This figure could not be loaded. Reload the page to try again.";
+        })
+        .finally(() => el.classList.remove("waiting"));
     }, { rootMargin: "800px" });
     observer.observe(el);
   }

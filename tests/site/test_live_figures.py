@@ -126,6 +126,15 @@ def test_the_script_is_fetched_when_a_live_figure_comes_near(addresses, visit):
             assert len([url for url in asked if "live_figures" in url]) == wanted
 
 
+def test_a_script_that_does_not_come_is_said(addresses, browser):
+    page = browser.new_page()
+    page.route("**/live_figures.js", lambda route: route.abort())
+    page.goto(f"{addresses['server']}/{CHAPTER_7}.html")
+    wake(page)
+    assert page.get_by_text("This figure could not be loaded.").count() == 2
+    page.close()
+
+
 def test_a_figure_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="no live figure 'eigenvalue', only eigenvalues, your_sentence"):
         Live("mine", "eigenvalue")

@@ -1,6 +1,6 @@
 """Networks that run, differentiate and train in the page: `engine.js`, and what it loads.
 
-`ENGINE` is the engine's source, one JavaScript module. A page makes a Blob of it, for itself and for its workers.
+`ENGINE` is the engine's source, one JavaScript module; `figures` shows what is built on it.
 """
 
 import base64

@@ -13,6 +13,7 @@ from d2lrnn.plotting import COLORS
 MODULES = {
     "drawing": "explore.js",
     "engine": "live/engine.js",
+    "words": "live/words.js",
     "eigenvalues": "live/eigenvalues.js",
     "your_sentence": "live/your_sentence.js",
     "learning": "live/learning.js",
@@ -20,7 +21,7 @@ MODULES = {
     "train_copy": "live/train_copy.js",
 }
 HOST = "live/page.js"
-FIGURES = [name for name in MODULES if name not in ("drawing", "engine", "learning")]
+FIGURES = [name for name in MODULES if name not in ("drawing", "engine", "words", "learning")]
 # Trained networks, written by tools/train_live_networks.py, and the figures that read them.
 NETWORKS = "live/networks.json"
 WITH_NETWORKS = ["your_sentence"]

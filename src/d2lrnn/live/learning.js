@@ -31,8 +31,6 @@ export function round(v) {
   return [1, 2, 5, 10].find((m) => m * power >= v) * power;
 }
 
-export const whole = (v) => Math.round(v).toLocaleString("en-US");
-
 // A question to the judge at most so often, in milliseconds.
 const EVERY = 250;
 

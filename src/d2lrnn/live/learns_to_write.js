@@ -4,18 +4,15 @@ const B = 16, T = 32; // sequences side by side, and steps
 const MOST = 50000; // characters of a text that are used
 const CHARACTERS = 100; // the largest alphabet but <unk>
 const EPS = 10; // the smoothing of the book's n-grams
-const { RATES, tenth, whole } = learning;
+const { RATES, tenth } = learning, { listed, whole } = words;
 const LETTERS = [..." abcdefghijklmnopqrstuvwxyz"];
 const UNKNOWN = "□";
 
 // Text
 
-const letters = (text) =>
-  text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z]+/g, " ").trim();
-
 // The characters that the network reads, and its alphabet, whose first symbol is <unk>.
 function read(text) {
-  const signs = [...text.replace(/\s/g, "")].length, latin = letters(text);
+  const signs = [...text.replace(/\s/g, "")].length, latin = words.letters(text).trim();
   if (latin.replaceAll(" ", "").length >= signs / 2) return { characters: [...latin], symbols: [UNKNOWN, ...LETTERS] };
   const characters = [...text.normalize("NFC").toLowerCase().replace(/\s+/g, " ").trim()], counts = new Map();
   for (const character of characters) counts.set(character, (counts.get(character) ?? 0) + 1);
@@ -75,7 +72,6 @@ function judge(engine, { net, heldOut, before, temperature, length }) {
 // Words
 
 const short = (v) => (v >= 1000 ? v.toExponential(1) : String(+v.toPrecision(3)));
-const listed = (words) => words.join(", ").replace(/, ([^,]*)$/, " and $1");
 
 function compared(perplexity, reference) {
   const named = (names) => listed(names.map((name) => `${name === "uniform" ? "a uniform guess" : `the ${name}`} (${short(reference[name])})`));
@@ -106,16 +102,16 @@ export function show(figure, { colors, text }) {
 
   figure.buttons("text to learn from", ["the story", "your own text"], (name) => {
     source = name;
-    area.hidden = name === "the story";
+    area.node.hidden = name === "the story";
     learn();
   });
   const area = figure.area(`Type or paste a text: ${whole(FEWEST)} characters or more. It stays in this page and is sent nowhere.`,
     (value) => {
       clearTimeout(pause);
       pasted = value;
-      pause = setTimeout(() => area.hidden || learn(), 300);
+      pause = setTimeout(() => area.node.hidden || learn(), 300);
     });
-  area.hidden = true;
+  area.node.hidden = true;
   figure.menu("cell", ["RNN", "GRU", "LSTM"], setting.cell, (cell) => { setting.cell = cell; renew(); });
   figure.menu("hidden units", ["32", "64", "128"], setting.h, (h) => { setting.h = Number(h); renew(); });
   const rate = figure.slider("learning rate", [0, RATES.length - 1, 1], setting.rate, (i) => RATES[i], (i) => {

@@ -13,7 +13,7 @@ const STYLE = `
 .live-buttons button:disabled { opacity: .45; cursor: default; }
 .live-actions { margin: .7rem 0 0; }
 .live-area { display: block; margin: 0 0 .6rem; } .live [hidden] { display: none; }
-.live-area textarea { display: block; width: 100%; min-height: 6rem; margin: .3rem 0 0; padding: .4rem .5rem; font: inherit; color: inherit;
+.live-area textarea { display: block; width: 100%; min-height: 4.2rem; margin: .3rem 0 0; padding: .4rem .5rem; font: inherit; color: inherit;
   background: transparent; border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 4px; resize: vertical; }
 .live-area textarea:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 1px; }
 .live-now { margin: .4rem 0 !important; min-height: 1.4em; font-weight: 600; font-variant-numeric: tabular-nums; }
@@ -64,7 +64,7 @@ class Figure {
     const node = this.top.appendChild(drawing.element("label", { class: "live-area" }, label));
     const field = node.appendChild(drawing.element("textarea", { spellcheck: false, autocomplete: "off" }));
     field.oninput = () => change(field.value);
-    return node;
+    return { node, field };
   }
 
   // Below the panels: a line of numbers, and lines of text, the last of which is shown whole.

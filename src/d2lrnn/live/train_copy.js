@@ -2,7 +2,7 @@
 
 const B = 32, BATCHES = 200, TESTED = 200, SYMBOLS = 4, HIDDEN = 32;
 const LAGS = ["5", "10", "20", "40"];
-const { RATES, tenth, whole } = learning;
+const { RATES, tenth } = learning, { whole } = words;
 
 // One symbol, and `lag` symbols of noise. Only the last step has a target, the first symbol.
 function sequences(number, lag, uniform) {

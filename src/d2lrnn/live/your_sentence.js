@@ -16,12 +16,6 @@ const EXAMPLES = {
 };
 
 const STYLE = `
-.sentence-label, .sentence-input { display: block; }
-.sentence-input { box-sizing: border-box; width: 100%; max-width: none; min-height: 4.2rem; margin: .2rem 0 .3rem; padding: .4rem .6rem;
-  font: 16px/1.4 system-ui, sans-serif; color: inherit; background: transparent; resize: vertical;
-  border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 6px; }
-.sentence-input:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
-.sentence-input::placeholder { color: color-mix(in srgb, currentColor 65%, transparent); opacity: 1; }
 .sentence-note { margin: 0 0 .6rem !important; font-size: 13px; }
 .explorable-panels.sentence-room { row-gap: 1.2rem; margin-bottom: .6rem; }
 .sentence-network { flex: 1 1 200px; min-width: 0; }
@@ -39,12 +33,11 @@ const STYLE = `
 // The letters a–z and the space, as in the networks' training: without accents, in lower case, and with one space for
 // every run of anything else. Only the last LONGEST are read.
 export function letters(typed) {
-  const plain = typed.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-  const text = plain.replace(/[^a-z]+/g, " ").trimStart();
+  const text = words.letters(typed).trimStart();
   return {
     text: text.slice(-LONGEST),
     left: Math.max(0, text.length - LONGEST),
-    replaced: (plain.match(/[^a-z\s]/gu) ?? []).length,
+    replaced: (words.plain(typed).match(/[^a-z\s]/gu) ?? []).length,
     accents: /\p{M}/u.test(typed.normalize("NFD")),
   };
 }
@@ -71,8 +64,10 @@ const short = (v) => drawing.tickText(+v.toPrecision(2));
 const visible = (letter) => (letter === " " ? "␣" : letter);
 const quoted = (letter) => `“${visible(letter)}”`;
 
-const listed = (parts) => `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 const count = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
+
+const missing = (cell, view) =>
+  view === "memory" ? "Its state is its memory." : `${cell === "rnn" ? "An RNN" : "A GRU"} has no ${view}.`;
 
 // What one network makes of the letter `t` (from 0; −1 if there is none): the probabilities of what comes next, and how
 // strongly the prediction listens to each letter so far. It is asked for the letter that does come, or, after the
@@ -194,7 +189,7 @@ class Column {
 
   describe(t, view) {
     const T = this.spans.length, { h } = this.net;
-    if (!this.shown) this.caption.textContent = `${this.net.cell === "rnn" ? "An RNN" : "A GRU"} has no ${view}.`;
+    if (!this.shown) this.caption.textContent = missing(this.net.cell, view);
     else if (!T) this.caption.textContent = `${this.shown.name} before the first letter: all zero`;
     else {
       const now = Array.from(this.shown.numbers.subarray(t * h, (t + 1) * h), Math.abs);
@@ -209,7 +204,7 @@ class Column {
 }
 
 function sentence(text, t, columns, found) {
-  const each = (say) => listed(columns.map(({ name }, i) => say(name, found[i])));
+  const each = (say) => words.listed(columns.map(({ name }, i) => say(name, found[i])));
   if (t < 0) {
     return "Nothing is read yet, so the states are all zero and the bars are the same for every text. Type a sentence.";
   }
@@ -237,9 +232,8 @@ export function show(figure, { colors, networks: { vocabulary, networks } }) {
   figure.node.prepend(element("style", {}, STYLE));
   figure.room.classList.add("sentence-room");
   const examples = figure.buttons("example", Object.keys(EXAMPLES), (name) => { input.value = EXAMPLES[name]; read(true); });
-  const label = figure.top.appendChild(element("label", { class: "sentence-label" }, "Your sentence"));
-  const placeholder = "Type or paste any text";
-  const input = label.appendChild(element("textarea", { class: "sentence-input", rows: 2, placeholder, spellcheck: false }));
+  const input = figure.area("Your sentence", () => { examples.clear(); read(); }).field;
+  Object.assign(input, { rows: 2, placeholder: "Type or paste any text" });
   const note = figure.top.appendChild(element("p", { class: "sentence-note", role: "status" }));
 
   let text = "", t = -1, view = "state", width = 200;
@@ -266,7 +260,6 @@ export function show(figure, { colors, networks: { vocabulary, networks } }) {
   }
   figure.node.append(element("p", { class: "sentence-note" },
     `In the pictures each row is one of ${networks[0].h} units, those that change least on top; negative numbers are red.`));
-  input.oninput = () => { examples.clear(); read(); };
   input.value = Object.values(EXAMPLES)[0];
   read(true);
   // Asked here alone, because the browser would have to place everything anew each time.
