@@ -1,6 +1,7 @@
 """Your sentence: what the figure draws for a typed text is what torch computes, and it survives what people type."""
 
 import json
+import re
 
 import pytest
 import torch
