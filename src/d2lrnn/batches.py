@@ -164,14 +164,15 @@ def pair_batches(source_ids, target_ids, batch_size, pad_id, generator=None, buc
     return _padded_pairs(source_ids, target_ids, rows, pad_id)
 
 
-def as_ids(ids):
+def as_ids(ids, long=True):
     """Check token ids and make them a tensor.
 
     Args:
         ids: 1-D integer tensor, integer array or list of ints.
+        long: whether to make a tensor of another integer type long; a text on the disk stays what it is.
 
     Returns:
-        (N,) long tensor, on the device of ids.
+        (N,) integer tensor, on the device of ids.
 
     Raises:
         TypeError: ids are not integers.
@@ -190,11 +191,11 @@ def as_ids(ids):
         raise ValueError(f"ids must be 1-D, one long text, not of shape {tuple(ids.shape)}")
     if ids.min() < 0:
         raise ValueError(f"ids must not be negative, but one is {ids.min()}")
-    return ids.long()
+    return ids.long() if long else ids
 
 
 def _window_starts(ids, batch_size, num_steps, generator):
-    ids = as_ids(ids)
+    ids = as_ids(ids, long=False)
     for name, value in {"batch_size": batch_size, "num_steps": num_steps}.items():
         if not isinstance(value, int):
             raise TypeError(f"{name} must be an int, not {value!r}")
@@ -216,7 +217,7 @@ def _window_starts(ids, batch_size, num_steps, generator):
 def _batches(ids, starts, num_steps):
     for batch in starts:
         inputs = (batch[:, None] + torch.arange(num_steps)).to(ids.device)
-        yield ids[inputs], ids[inputs + 1]
+        yield ids[inputs].long(), ids[inputs + 1].long()
 
 
 def _cut(items, size):

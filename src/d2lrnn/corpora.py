@@ -219,7 +219,19 @@ def _split_pairs(text, source, columns):
         yield pair
 
 
-def _decode(data, source):
+def decode(data, source):
+    """A part of a text from its bytes, UTF-8. Every line ends in "\\n", and byte order marks are dropped.
+
+    Args:
+        data: bytes.
+        source: where they come from, for the error.
+
+    Returns:
+        str.
+
+    Raises:
+        ValueError: the bytes are no text, or not in UTF-8.
+    """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -227,7 +239,13 @@ def _decode(data, source):
             f"{source} is not UTF-8 text: byte {error.start} cannot be decoded. "
             "Save the file again with the encoding UTF-8."
         ) from error
-    text = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")  # joined files have many of these marks
+    if "\0" in text:
+        raise ValueError(f"{source} is not a text in UTF-8: it has zero bytes, as programs, pictures and UTF-16 have")
+    return text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")  # joined files have many of these marks
+
+
+def _decode(data, source):
+    text = decode(data, source)
     if not text.strip():
         raise ValueError(f"{source} is empty: choose a file with text in it")
     return text

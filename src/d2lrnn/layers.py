@@ -201,13 +201,17 @@ def check_ids(ids, vocab_size, name="ids"):
         raise TypeError(f"{name} must be a tensor of integers, not a {type(ids).__name__}: use torch.tensor(ids)")
     if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, not {ids.dtype}: turn tokens into ids with vocab.to_ids(tokens)")
-    ids = ids.long()
+    check_range(ids, vocab_size, name)
+    return ids.long()
+
+
+def check_range(ids, vocab_size, name="ids"):
+    """Raise a clear error when integers are not ids of a model's vocabulary: see `check_ids`."""
     if ids.numel() and not 0 <= ids.min() <= ids.max() < vocab_size:
         raise ValueError(
             f"{name} must be between 0 and {vocab_size - 1}, but they go from {ids.min()} to {ids.max()}: "
             "use the vocabulary that the model was made for, for the padding too"
         )
-    return ids
 
 
 def check_numbers(values, what="the model's predictions"):

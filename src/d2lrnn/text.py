@@ -115,7 +115,7 @@ class Tokenizer:
     spaces: use level "char".
 
     Args:
-        level: "word" or "char".
+        level: "word", "char", or "letter": what `keep_letters` leaves, the 26 letters and the space.
         lower: lower-case the sentences.
         elision: cut words after their apostrophes, as French spells an article before a vowel ("l'", "homme"). Without
             it words keep them (English "don't"). "aujourd'hui" is one word either way.
@@ -124,7 +124,7 @@ class Tokenizer:
         settings: dict of the arguments, from which Tokenizer(**settings) makes the same again.
 
     Raises:
-        ValueError: an unknown level, or elision at the level of characters.
+        ValueError: an unknown level, or elision at another level than words.
     """
 
     level: str = "word"
@@ -132,20 +132,21 @@ class Tokenizer:
     elision: bool = False
 
     def __post_init__(self):
-        if self.level not in ("word", "char"):
-            raise ValueError(f'level must be "word" or "char", not {self.level!r}')
-        if self.elision and self.level == "char":
-            raise ValueError('elision cuts words: with level="char" leave it out')
+        if self.level not in ("word", "char", "letter"):
+            raise ValueError(f'level must be "word", "char" or "letter", not {self.level!r}')
+        if self.elision and self.level != "word":
+            raise ValueError(f'elision cuts words: with level="{self.level}" leave it out')
 
     @property
     def settings(self):
         return asdict(self)
 
     def __call__(self, sentence):
-        text = normalize(sentence, self.lower)
+        text = keep_letters(sentence) if self.level == "letter" else normalize(sentence, self.lower)
         if not text:
-            raise ValueError("the sentence has no tokens: it is empty or only spaces")
-        if self.level == "char":
+            what = "has no letter from a to z" if self.level == "letter" else "is empty or only spaces"
+            raise ValueError(f"the sentence has no tokens: it {what}")
+        if self.level != "word":
             return list(text)
         tokens, is_open = [], {"'": False, '"': False}
         for piece in MISSING_SPACE.sub(" ", text).split():
@@ -191,7 +192,7 @@ class Tokenizer:
             TypeError: tokens is one str, or holds something else than str.
         """
         tokens = _list_of_str(tokens, "tokens")
-        if self.level == "char":
+        if self.level != "word":
             return "".join(tokens)
         closing = CLOSING - set("?!;:%") if self.elision else CLOSING
         text, before, is_open = "", "", {"'": False, '"': False}

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from d2lrnn.batches import as_ids, mask, random_batches, sequential_batches
 from d2lrnn.checkpoints import CheckpointError, describe, digest, load_checkpoint, save_file
-from d2lrnn.layers import check_ids, check_numbers
+from d2lrnn.layers import check_numbers, check_range
 from d2lrnn.metrics import perplexity
 from d2lrnn.runtime import as_device, device_of, progress
 
@@ -402,7 +402,7 @@ def log_probs(model, ids, num_steps=1024):
         for X, Y in zip(ids[:-1].split(num_steps), ids[1:].split(num_steps), strict=True):
             logits, state = model(X[None], state)
             check_numbers(logits)
-            scores.append(-F.cross_entropy(logits[0], Y, reduction="none"))
+            scores.append(-F.cross_entropy(logits[0], Y.long(), reduction="none"))
     finally:
         model.train(was_training)
     return torch.cat(scores)
@@ -623,7 +623,8 @@ def _attributes(module):
 
 
 def _checked_text(ids, model):
-    ids = check_ids(as_ids(ids), getattr(model, "vocab_size", math.inf))
+    ids = as_ids(ids, long=False)
+    check_range(ids, getattr(model, "vocab_size", math.inf))
     if len(ids) < 2:
         raise ValueError("a text needs at least 2 tokens: the first one is only read, not scored")
     return ids
