@@ -54,7 +54,7 @@ def em(answer):
         ((1 / 2, 3 / 4, 1 / 2), "the equal entries are the start, and not the first round."),
         ((24 / 29, 0.886464, 0.715385), "that is one round too many: the first is the one that begins with 1/2."),
         ((3 / 2, 8 / 5, 2 / 3), "these are counts; divide them by the sum of the counts of the same French word."),
-        ((3 / 4, 7 / 8, 1 / 2), "the shares of one English word sum to 1; the new entries of one French word sum to 1."),
+        ((3 / 4, 7 / 8, 1 / 2), "shares of one English word sum to 1, and new entries of one French word sum to 1."),
         ((3 / 4, 3 / 4, 1 / 2), "the second round starts from the t of the first, and not from 1/2."),
         ((1 / 2, 1 / 2, 1 / 2), "the pair of single words counts as well: there “lamp” gives all it has to “lampe”."),
     ]
