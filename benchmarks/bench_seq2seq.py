@@ -221,7 +221,7 @@ def unseen():
     print("unseen: chapter 13's model with other seeds of training; new sentences and new combinations: BLEU, exact")
     data, ids, tests = chapter_data()
     for seed in range(5):
-        model = trained(chapter_model(data, ids, seed), data, ids, seed, 3, lambda epoch: 1 - epoch / 4)
+        model = trained(chapter_model(data, ids, seed), data, ids, seed, 3, lambda epoch: (3.5 - epoch) / 3)
         for name, (source_ids, target_ids) in tests.items():
             candidates = written_greedily(model, source_ids, data)
             references = [row[1:-1] for row in target_ids]
