@@ -124,8 +124,8 @@ class Chapter13(nn.Module):
         self,
         source_vocab_size,
         target_vocab_size,
-        hidden_size=96,
-        embedding_size=64,
+        hidden_size=64,
+        embedding_size=32,
         output_reads=("context", "token"),
     ):
         super().__init__()
@@ -181,9 +181,14 @@ def chapter_data():
     return data, data.encode(train_pairs), tests
 
 
-def chapter_model(data, ids, seed, num_epochs, schedule=None, **settings):
+def chapter_model(data, ids, seed, **settings):
+    """After one epoch with a constant learning rate."""
     torch.manual_seed(seed)
     model = Chapter13(len(data.source_vocab), len(data.target_vocab), **settings)
+    return trained(model, data, ids, seed, 1)
+
+
+def trained(model, data, ids, seed, num_epochs, schedule=None):
     training.fit_batches(
         model,
         lambda generator: pair_batches(*ids, 64, data.pad_id, generator),
@@ -206,7 +211,7 @@ def output_layer():
         name = " and ".join(output_reads) or "nothing"
         for seed in range(2):
             settings = dict(hidden_size=hidden_size, embedding_size=32, output_reads=output_reads)
-            model = chapter_model(data, ids, seed, 1, **settings)
+            model = chapter_model(data, ids, seed, **settings)
             perplexity = training.evaluate_batches(model, batches, chapter_loss)
             record(f"{name}, seed {seed}", perplexity=perplexity, parameters=sum(p.numel() for p in model.parameters()))
             print(f"  {name}, seed {seed}{perplexity:8.3f}", flush=True)
@@ -216,7 +221,7 @@ def unseen():
     print("unseen: chapter 13's model with other seeds of training; new sentences and new combinations: BLEU, exact")
     data, ids, tests = chapter_data()
     for seed in range(5):
-        model = chapter_model(data, ids, seed, 4, lambda epoch: 1 - (epoch - 1) / 4)
+        model = trained(chapter_model(data, ids, seed), data, ids, seed, 3, lambda epoch: (3.5 - epoch) / 3)
         for name, (source_ids, target_ids) in tests.items():
             candidates = written_greedily(model, source_ids, data)
             references = [row[1:-1] for row in target_ids]

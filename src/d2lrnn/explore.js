@@ -14,7 +14,7 @@ export const STYLE = `
 .explorable-controls option { color: #222; background: #fff; }
 .explorable-controls :focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
 .explorable-panels { display: flex; flex-wrap: wrap; gap: .5rem; margin-top: .6rem; }
-.explorable-panels svg { display: block; overflow: visible; touch-action: pan-y; }
+.explorable-panels svg { display: block; overflow: visible; touch-action: pan-y; } .explorable-panels svg.inside { overflow: hidden; }
 .explorable text { fill: currentColor; font-size: 12px; }
 .explorable .tick { opacity: .75; } .explorable .title { font-weight: 600; font-size: 13px; }
 .explorable .grid { stroke: currentColor; opacity: .13; } .explorable .guide { stroke: currentColor; opacity: .4; }
@@ -121,18 +121,23 @@ export function drawPanel(svg, panel, marks, width) {
   add("text", { class: "title", x: 4, y: 12 }, panel.title);
 
   const clip = (v) => Math.max(top, Math.min(bottom, v));
+  // What a line does beyond the panel is cut off: drawn along its edge it would look like a fact.
+  const near = (v) => Math.max(-1e5, Math.min(1e5, v)), room = { y: top - 2, width, height: bottom - top + 4 };
+  const inside = add("svg", { class: "inside", x: 0, ...room, viewBox: `0 ${room.y} ${width} ${room.height}` });
   const labels = [];
   for (const mark of marks) {
     const places = mark.x.map((v, i) => [mark.kind === "bars" ? i : v, mark.y[i]])
-      .map(([a, b]) => (x.shows(a) && y.shows(b) ? [x(a), clip(y(b))] : null));
+      .map(([a, b]) => (x.shows(a) && y.shows(b) ? [x(a), (mark.kind === "line" ? near : clip)(y(b))] : null));
     const pixels = places.filter((place) => place);
     if (!pixels.length) continue;
-    const group = add("g", { class: "mark", "data-label": mark.label });
+    const group = inside.appendChild(element("g", { class: "mark", "data-label": mark.label }));
     if (mark.kind === "line") {
       const at = ([a, b]) => `${a.toFixed(2)} ${b.toFixed(2)}`;
       const d = places.map((place, i) => (place ? (places[i - 1] ? "L" : "M") + at(place) : "")).join("");
       group.append(element("path", { d, fill: "none", stroke: mark.color, "stroke-width": mark.dashed ? 1.5 : 2.5,
         "stroke-dasharray": mark.dashed ? "5 4" : "none", "stroke-linejoin": "round" }));
+      for (const [a, edge] of leaves(places, top, bottom))
+        add("path", { class: "leaves", d: `M${a.toFixed(1)} ${edge}l-4 ${edge === top ? 7 : -7}h8z`, fill: mark.color });
       const alone = places.filter((place, i) => place && !places[i - 1] && !places[i + 1]);
       for (const [a, b] of alone) group.append(element("circle", { cx: a, cy: b, r: 2.5, fill: mark.color }));
     } else if (mark.kind === "dots") {
@@ -143,13 +148,25 @@ export function drawPanel(svg, panel, marks, width) {
         group.append(element("rect", { x: a - half, width: 2 * half, y: Math.min(b, base), height: Math.abs(base - b), fill: mark.color }));
     }
     const [endX, endY] = pixels[pixels.length - 1];
-    if (mark.kind !== "bars" && mark.label) labels.push({ x: mark.kind === "dots" ? endX + 8 : Math.min(endX, right) + 6, y: endY, mark });
+    const atX = mark.kind === "dots" ? endX + 8 : Math.min(endX, right) + 6;
+    if (mark.kind !== "bars" && mark.label) labels.push({ x: atX, y: clip(endY), mark });
   }
   spread(labels, top + 4, bottom);
   for (const { x: at, y: height, mark } of labels)
     add("text", { x: at, y: height + 4, style: `fill: ${mark.color}; font-weight: 600` }, mark.label);
 
   addReadout(svg, marks.filter((m) => m.kind === "line"), x, y, { left, right, top, bottom });
+}
+
+// Where a line leaves the panel, or begins outside: there, at the upper or lower edge, it gets an arrow.
+function leaves(places, top, bottom) {
+  const beyond = (place) => place && (place[1] < top - 2 ? top : place[1] > bottom + 2 ? bottom : null);
+  return places.flatMap((place, i) => {
+    const edge = beyond(place), last = places[i - 1];
+    if (edge === null || !place || (last && beyond(last) === edge)) return [];
+    const share = last ? (edge - last[1]) / (place[1] - last[1]) : 1;
+    return [[last ? last[0] + share * (place[0] - last[0]) : place[0], edge]];
+  });
 }
 
 // Under the pointer: a guide at the nearest x, and each line's value there.

@@ -50,6 +50,11 @@ def divergence(p, q):
     return torch.special.xlogy(p, p / q).sum()
 
 
+def over_q(p, q):
+    known = q > 0
+    return math.exp((torch.special.xlogy(p, p) - torch.special.xlogy(p, q))[known].sum())
+
+
 def continuation(ids, vocab_size):
     pairs = torch.stack([ids[:-1], ids[1:]], 1).unique(dim=0)
     return torch.bincount(pairs[:, 1], minlength=vocab_size).double() / len(pairs)
@@ -147,6 +152,8 @@ WRONG = [
     ("kl", lambda p, q: math.exp(divergence(p, q) / math.log(2)), "base 2"),
     ("kl", lambda p, q: math.exp((p * (p / q).log()).sum()), "NaN"),
     ("kl", lambda p, q: 5.0, "it is not 5"),
+    ("kl", over_q, "Do not leave it out"),
+    ("kl", lambda p, q: math.exp(divergence(p, q.clamp(min=1e-9))), "what does it cost"),
     ("continuation", lambda ids, V: torch.bincount(ids, minlength=V) / len(ids), "unigram frequency"),
     ("continuation", lambda ids, V: torch.bincount(ids[1:], minlength=V) / (len(ids) - 1), "counts once"),
     ("continuation", set_of_tensors, ".tolist()"),

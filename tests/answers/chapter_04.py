@@ -13,6 +13,11 @@ def largest_h(D, q, budget):
     return int((-b + math.sqrt(b * b + 4 * (budget - q))) / 2)
 
 
+def root(D, q, budget):
+    b = D + 1 + q
+    return (-b + math.sqrt(b * b + 4 * (budget - q))) / 2
+
+
 def largest(count):
     return lambda D, q, budget: max(h for h in range(3000) if count(D, h, q) <= budget)
 
@@ -132,6 +137,12 @@ WRONG = [
     ("largest_h", lambda D, q, budget: largest_h(D, q, budget) + 1, "units need more than"),
     ("largest_h", lambda D, q, budget: largest_h(D, q, budget - 1), "room for more than 1 units"),
     ("largest_h", lambda D, q, budget: 7, "room for more"),
+    ("largest_h", lambda D, q, budget: root(D, q, budget), "whole number: round down"),
+    ("largest_h", lambda D, q, budget: round(root(D, q, budget)), "nearest whole number"),
+    ("largest_h", lambda D, q, budget: root(D, q, budget + q), "b_q is missing"),
+    ("largest_h", lambda D, q, budget: root(D - 1, q, budget), "b_h is missing"),
+    ("largest_h", largest(lambda D, h, q: (D + h + 2 + q) * h + q), "not twice"),
+    ("largest_h", lambda D, q, budget: math.nan, "finite"),
     ("latch", [5.0, 2.0, 0.0], "give a dict"),
     ("latch", latch((5.0, -5.0)), "the shapes are"),
     ("latch", latch(W_hh=1.0), "is forgotten"),
@@ -169,6 +180,11 @@ WRONG = [
     ("influence", influence_on(last_log_prob, lambda g: g.norm(dim=1).flip(0)), "reversed"),
     ("influence", influence_on(last_log_prob, lambda g: g[-1].norm()), "7 norms"),
     ("influence", influence_on(last_log_prob, lambda g: 3 * g.norm(dim=1)), "differ"),
+    ("influence", influence_on(lambda scores, token: scores.log_softmax(0)[-1, token]), "over the steps"),
+    ("influence", influence_on(lambda scores, token: scores[-1].log_softmax(0).sum()), "over all tokens"),
+    ("influence", influence_on(last_log_prob, lambda g: g.abs().sum(dim=1)), "absolute values"),
+    ("influence", lambda inputs, token, params: torch.zeros(7), "all norms are zero"),
+    ("influence", lambda inputs, token, params: torch.full((7,), math.nan), "finite"),
     ("influence", untracked_influence, "autograd knows nothing"),
     ("influence", late_influence, "autograd knows nothing"),
     ("influence", cut_influence, "cut off"),

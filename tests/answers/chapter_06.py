@@ -74,7 +74,7 @@ def exact_tau(c, share):
 
 
 def smallest_tau(c, share):
-    return math.ceil(exact_tau(c, share))
+    return math.ceil(exact_tau(c, share) - 1e-9)
 
 
 def state_bytes(T, tau, B, h, size=4, first=1):
@@ -108,6 +108,7 @@ RIGHT = {
 
 ALSO_RIGHT = [
     ("smallest_tau", lambda c, share: next(tau for tau in range(1, 999) if 1 - c**tau >= share)),
+    ("smallest_tau", lambda c, share: math.ceil(round(exact_tau(c, share), 9))),
     ("paths", paths_by_recursion),
     ("paths", lambda e, b, c: paths(e, b, c).tolist()),
     ("detach", torch.tensor([1.0, 2, 3, 4, 6, 7, 8])),
@@ -159,6 +160,7 @@ WRONG = [
     ("one_coin", lambda terms, pi: one_coin(terms.flip(0), pi), "wrong way"),
     ("one_coin", lambda terms, pi: terms[-1], "lag 0 only"),
     ("one_coin", lambda terms, pi: 9.0, "it is not 9"),
+    ("smallest_tau", lambda c, share: math.ceil(exact_tau(c, share)), "rounding makes"),
     ("smallest_tau", exact_tau, "whole number"),
     ("smallest_tau", lambda c, share: math.floor(exact_tau(c, share)), "a little less"),
     ("smallest_tau", lambda c, share: smallest_tau(c, share) + 1, "one step fewer"),

@@ -21,13 +21,12 @@ def parameters(D, h, q, blocks=4, biases=2, weight=True, bias=True, heads=1):
     return blocks * (D * h + h * h + biases * h) + heads * (weight * h * q + bias * q)
 
 
-def gate_of(k):
-    return 0.5 ** (1 / k)
+def half_life(f_1, f_2, m):
+    return math.log(2) / -((1 - 1 / m) * math.log(f_1) + math.log(f_2) / m)
 
 
-def half_life(k):
-    f = gate_of(k)
-    return math.log(f / (1 - f))
+def half_life_of(f):
+    return math.log(2) / -math.log(f)
 
 
 def relu_term(
@@ -122,11 +121,11 @@ ALSO_RIGHT = [
     ("closed", ["D"]),
     ("closed", {"d"}),
     ("term", lambda *given: relu_term()(*given).numpy()),
-    ("half_life", lambda k: torch.logit(torch.tensor([0.5 ** (1 / k)], dtype=torch.float64))),
+    ("half_life", lambda *given: torch.tensor([half_life(*given)], dtype=torch.float64)),
     ("closed", "D"),
     ("closed", "D."),
     ("closed", "d,"),
-    ("half_life", lambda k: -math.log(2 ** (1 / k) - 1)),
+    ("half_life", lambda f_1, f_2, m: half_life_of((f_1 ** (m - 1) * f_2) ** (1 / m))),
 ]
 
 WRONG = [
@@ -175,13 +174,20 @@ WRONG = [
     ("parameters", lambda D, h, q: parameters(D, h, q, biases=1, heads=0), "the second biases"),
     ("parameters", lambda D, h, q: parameters(D, h, q, biases=1, bias=False), "one bias of each block"),
     ("parameters", lambda D, h, q: 7, "it is not 7"),
-    ("half_life", gate_of, "value of the gate"),
-    ("half_life", lambda k: -half_life(k), "sign is wrong"),
-    ("half_life", lambda k: math.log(gate_of(k)), "not the exponential"),
-    ("half_life", lambda k: 1 / (1 + math.exp(-gate_of(k))), "has to be undone"),
-    ("half_life", math.log, "not half"),
-    ("half_life", lambda k: half_life(k) / math.log(2), "natural logarithm"),
-    ("half_life", lambda k: 1.0, "with your bias 1"),
+    ("half_life", lambda f_1, f_2, m: half_life_of((1 - 1 / m) * f_1 + f_2 / m), "factors multiply"),
+    ("half_life", lambda f_1, f_2, m: half_life_of(f_1), "the spaces are forgotten"),
+    ("half_life", lambda f_1, f_2, m: half_life_of(f_2), "most characters are letters"),
+    ("half_life", lambda f_1, f_2, m: half_life(f_2, f_1, m), "changed places"),
+    ("half_life", lambda f_1, f_2, m: half_life(f_1, f_2, 2), "not every second one"),
+    (
+        "half_life",
+        lambda f_1, f_2, m: (1 - 1 / m) * half_life_of(f_1) + half_life_of(f_2) / m,
+        "half-lives do not average",
+    ),
+    ("half_life", lambda f_1, f_2, m: half_life(f_1, f_2, m) / m, "counts words"),
+    ("half_life", lambda f_1, f_2, m: half_life(f_1, f_2, m) / math.log(2), "1/e is left"),
+    ("half_life", lambda f_1, f_2, m: -half_life(f_1, f_2, m), "sign is wrong"),
+    ("half_life", lambda f_1, f_2, m: 12.0, "half is not left after 12"),
     ("term", lambda *arguments: 1.0, "a matrix (h, h)"),
     ("term", lambda *arguments: relu_term()(*arguments).T, "rows and columns"),
     ("term", relu_term(matrix=lambda W: W), "not transposed"),

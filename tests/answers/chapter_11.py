@@ -1,5 +1,6 @@
 """Answers to the exercises of chapter 11, bidirectional networks."""
 
+import numpy as np
 import torch
 
 from d2lrnn.batches import mask
@@ -111,6 +112,8 @@ ALSO_RIGHT = [
     ("pooling", lambda H, lengths: torch.stack([mean(H, lengths), top(H, lengths)])),
     ("leak", "d, c, a"),
     ("leak", ["A", "C", "D"]),
+    ("leak", np.array(["A", "C", "D"])),
+    ("leak", np.array("ACD")),
     ("leak", {"A", "C", "D"}),
 ]
 
@@ -173,6 +176,8 @@ WRONG = [
     ("leak", "ACDE", "another sequence"),
     ("leak", "ACDF", "stop short"),
     ("leak", "CD", "the plainest one"),
+    ("leak", np.array(["C", "D"]), "the plainest one"),
+    ("leak", np.array([1, 3, 4]), "letters from A to F"),
     ("leak", "AD", "needs no backward layer"),
     ("leak", "AC", "what do its inputs know"),
     ("pooling", lambda H, n: H.mean(0), "return two tensors"),

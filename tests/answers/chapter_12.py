@@ -81,6 +81,21 @@ def padding_by_enumeration(N, B):
     return torch.tensor(1 - (N + 1) / 2 / longest)
 
 
+def em_rounds(rounds, by_english=False):
+    """t(lamp | lampe) after the round before the last and after the last, and t(old | vieille) after the last.
+
+    Rows are French words, columns English ones; by_english divides the counts by the sums of the English words.
+    """
+    t = torch.full((2, 2), 0.5, dtype=torch.float64)  # vieille, lampe; old, lamp
+    lamps = [t[1, 1].item()]
+    for _ in range(rounds):
+        counts = t / t.sum(0)  # the first pair has all four words
+        counts[1, 1] += 1  # the second has one of each
+        t = counts / counts.sum(0 if by_english else 1, keepdim=True)
+        lamps.append(t[1, 1].item())
+    return (*lamps[-2:], t[0, 0].item())
+
+
 def split(pairs, num_held_out, key=normalize):
     sources = list(dict.fromkeys(key(x) for x, _ in pairs))
     chosen = set(random.sample(sources, num_held_out))
@@ -137,6 +152,7 @@ def split_normalized(pairs, num_held_out):
 
 RIGHT = {
     "models": "BC",
+    "em": (3 / 4, 24 / 29, 5 / 8),
     "places": (19, 5),
     "spell": spell,
     "split": split,
@@ -144,6 +160,8 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("em", [0.75, 0.83, 0.63]),
+    ("em", torch.tensor(em_rounds(2))),
     ("models", ["b", "c"]),
     ("models", "c, b"),
     ("models", "B and C"),
@@ -156,6 +174,19 @@ ALSO_RIGHT = [
 ]
 
 WRONG = [
+    ("em", 0.75, "three numbers"),
+    ("em", (0.5, 0.5, 0.5), "counts as well"),
+    ("em", (0.75, 0.828), "not 2"),
+    ("em", (1.0, 1.0, 1.0), "which part of it"),
+    ("em", (3 / 4, 1.0, 5 / 8), "shared out"),
+    ("em", (3 / 4, 24 / 29, 1.0), "in round two"),
+    ("em", (75, 82.8, 62.5), "percentages"),
+    ("em", (3 / 4, 5 / 8, 24 / 29), "wrong order"),
+    ("em", (1 / 2, 3 / 4, 1 / 2), "are the start"),
+    ("em", em_rounds(3), "one round too many"),
+    ("em", (3 / 2, 8 / 5, 2 / 3), "these are counts"),
+    ("em", em_rounds(2, by_english=True), "sum to 1"),
+    ("em", (3 / 4, 3 / 4, 1 / 2), "of the first"),
     ("models", "AE", "letters from A to D"),
     ("models", 5, "letters from A to D"),
     ("models", "AC", "what stands before the bar"),

@@ -180,7 +180,7 @@ WRONG = [
     ("reach", summed(0, 1), "too many"),
     ("reach", summed(0, -1), "too few"),
     ("reach", summed(1, 1), "not multiplied by j"),
-    ("reach", lambda j, b, f, t: 0.5, "unroll (13.9)"),
+    ("reach", lambda j, b, f, t: 0.5, "unroll (13.12)"),
     ("loss", lambda s, w, n: losses(s, w), "one number"),
     ("loss", lambda s, w, n: losses(s, w).mean(), "where the padding begins"),
     ("loss", lambda s, w, n: zeroed(s, w, n).mean(), "all B·T′ positions"),

@@ -1,6 +1,7 @@
 """Live figures: what they draw equals what torch computes, and what they need is fetched when they come near."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -11,14 +12,16 @@ from d2lrnn.live.figures import Live
 
 pytestmark = pytest.mark.site
 CHAPTER_7 = "book/07_vanishing_and_exploding_gradients"
+NEXT_FRAME = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 PHI = {"tanh": torch.tanh, "ReLU": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda z: z}
 
 
 def hand_set(figure, **values):
-    """Move the controls whose labels begin so, as a reader would."""
+    """Move the controls whose labels begin so, as a reader would, and wait for the next frame."""
     for label, value in values.items():
         control = figure.locator(f"label:has-text('{label}')").locator("input, select")
         control.evaluate("(c, value) => { c.value = value; c.dispatchEvent(new Event('input')); }", str(value))
+    figure.evaluate(NEXT_FRAME)
 
 
 def left_of_an_impulse(size, degrees, real, shear, activation):
@@ -69,7 +72,7 @@ def test_an_eigenvalue_follows_the_pointer(width, addresses, visit):
     with visit(f"{addresses['file']}/{CHAPTER_7}.html", width) as page:
         wake(page)
         figure = page.locator('figure[data-name="eigenvalues_by_hand"]')
-        handle = figure.locator(".handles circle").nth(2)
+        handle = figure.locator(".handles circle").nth(0)
         handle.scroll_into_view_if_needed()
         box = handle.bounding_box()
         assert min(box["width"], box["height"]) >= 44
@@ -79,6 +82,7 @@ def test_an_eigenvalue_follows_the_pointer(width, addresses, visit):
         page.mouse.down()
         page.mouse.move(x - 0.3 * (end - start) / (high - low), y, steps=4)
         page.mouse.up()
+        page.evaluate(NEXT_FRAME)
         assert figure.locator("label:has-text('the real one') b").inner_text() == "0.20"
         assert "and 0.20:" in figure.locator(".explorable-text").inner_text()
 
@@ -94,6 +98,7 @@ def test_each_control_answers_to_the_keyboard(addresses, visit):
             control.focus()
             for _ in range(3):
                 page.keyboard.press("ArrowRight")
+            page.evaluate(NEXT_FRAME)
             assert text.inner_text() != said and picture.inner_html() != drawn_before
 
 
@@ -138,3 +143,56 @@ def test_a_script_that_does_not_come_is_said(addresses, browser):
 def test_a_figure_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="no live figure 'eigenvalue', only eigenvalues, your_sentence"):
         Live("mine", "eigenvalue")
+
+
+@pytest.fixture
+def by_touch(addresses, browser):
+    """Chapter 7 on a phone, its figure, and a function that puts down a finger, moves it in steps, and lifts it."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(f"{addresses['file']}/{CHAPTER_7}.html")
+    wake(page)
+    fingers = context.new_cdp_session(page)
+
+    def drag(start, by, steps=5):
+        for i in range(steps + 1):
+            point = {"x": start[0] + by[0] * i / steps, "y": start[1] + by[1] * i / steps}
+            kind = "touchMove" if i else "touchStart"
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.evaluate(NEXT_FRAME)
+
+    yield page, page.locator('figure[data-name="eigenvalues_by_hand"]'), drag
+    context.close()
+
+
+def test_a_finger_drags_an_eigenvalue_and_does_not_scroll(by_touch):
+    page, figure, drag = by_touch
+    figure.get_by_role("button", name="it grows first", exact=True).tap()
+    handle = figure.locator(".handles circle").last
+    handle.scroll_into_view_if_needed()
+    box, scrolled = handle.bounding_box(), page.evaluate("scrollY")
+    low, high, start, end, _ = read(figure)[0]["y"]
+    off_centre = (box["x"] + 8, box["y"] + box["height"] / 2 + 5)
+    drag(off_centre, (0, 0.6 * (end - start) / (high - low)))
+    assert page.evaluate("scrollY") == scrolled
+    size, angle, real = (
+        figure.locator(f"label:has-text('{name}') b").inner_text() for name in ("size", "angle", "real")
+    )
+    assert (size, angle, real) == ("1.00", "37°", "0.80")  # 0.8 + 0.6i: no jump, and one of the pair, not the real one
+
+
+def test_a_curve_beyond_its_panel_is_cut_off_and_has_an_arrow(addresses, visit):
+    with visit(f"{addresses['file']}/{CHAPTER_7}.html") as page:
+        wake(page)
+        figure = page.locator('figure[data-name="eigenvalues_by_hand"]')
+        assert figure.locator(".leaves").count() == 0
+        hand_set(figure, activation="linear", **{"pair: size": 1.5})
+        panel = figure.locator("svg[role=img]").nth(1)
+        gradient = panel.locator('.mark[data-label="gradient"]')
+        top = read(figure)[1]["y"][3]
+        path = gradient.locator("path")
+        assert min(map(float, re.findall(r" ([-\d.]+)", path.get_attribute("d")))) < top - 2  # not along the edge
+        assert panel.locator("svg.inside").evaluate("svg => getComputedStyle(svg).overflow") == "hidden"
+        colour = path.get_attribute("stroke")
+        assert panel.locator(f'.leaves[fill="{colour}"]').count() == 1

@@ -133,7 +133,7 @@ WEB_PAGE = "<html>\n<body class='x'>\n\t<p>Ships &amp; lamps</p>\n</body></html>
         ("   \n ", "", "Nothing is read yet"),
         ("a", "a", "There is no earlier letter"),
         ("我爱北京", "", "No letter from a to z"),
-        ("👩‍🚀 hi 🎉🎉", "hi ", "became spaces"),
+        ("👩‍🚀 hi 🎉🎉", "hi ", "3 characters that the networks do not know became spaces"),
         (WEB_PAGE, "html body class x p ships amp lamps p body html ", "became spaces"),
         ("the lamp " * 556, ("the lamp " * 556)[-200:], "Only the last 200 letters are read, not the 4804 before."),
         ("\x00\u202e\ud7ff%s{}\\", "s ", "became spaces"),

@@ -76,6 +76,10 @@ def says(figure):
     return figure.locator(".explorable-text").inner_text()
 
 
+def focused(figure):
+    return figure.evaluate("figure => figure.getRootNode().activeElement.textContent")
+
+
 def wait_for_updates(page, number):
     page.wait_for_function(f"trainers().length && updates().length >= {number}", timeout=120_000)
 
@@ -201,7 +205,10 @@ def test_divergence_is_said_and_there_is_a_way_back(writing):
     back.wait_for(timeout=120_000)
     assert "Training diverged" in says(figure)
     assert figure.get_by_role("button", name="Start", exact=True).is_disabled()
-    back.click()
+    back.focus()
+    page.keyboard.press("Enter")
+    assert focused(figure) in ("Stop", "Go back, with the rate 0.01")  # the keyboard stays where something can be done
+    assert max(drawn(figure, "held-out")[1]) < 100  # what diverged is gone from the curves
     page.wait_for_function("trainers().length === 2")
     wait_for_updates(page, 1)
     assert parsed(page, "started()")[2]["lr"] == 0.1
@@ -253,6 +260,20 @@ def test_a_paste_while_it_trains_begins_anew(writing):
     wait_for_updates(page, 2)
     batches = parsed(page, "started()")[1]
     assert "".join(LETTERS[i] for i in batches[0]["inputs"][:: batches[0]["B"]]) == "uber allen gipfeln ist ruh in al"
+
+
+def test_it_rests_while_nobody_can_see_it(writing):
+    page, figure = writing
+    press(figure, "Start")
+    wait_for_updates(page, 3)
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function("trainers()[0].sent.at(-1).go === false")
+    page.wait_for_timeout(500)
+    made = page.evaluate("updates().length")
+    page.wait_for_timeout(500)
+    assert page.evaluate("updates().length") == made
+    figure.scroll_into_view_if_needed()
+    wait_for_updates(page, made + 1)
 
 
 def test_leaving_the_page_ends_the_workers(writing):
@@ -331,7 +352,11 @@ def test_one_press_runs_an_rnn_and_an_lstm_side_by_side(copying):
     batches = "JSON.stringify([0, 1].map((i) => [...trainers()[i].sent[0].start[1][7].inputs]))"
     assert len(set(map(tuple, parsed(page, batches)))) == 1
     hand_set(figure, clipping="off")
-    assert page.evaluate("trainers().every((one) => one.sent.at(-1).settings.theta === Infinity)")
+    assert page.evaluate("trainers().every((one) => one.sent.some(({ settings }) => settings?.theta === Infinity))")
+    page.wait_for_function("trainers().every((one) => one.got.length > 5)", timeout=60_000)
+    made = "trainers().map((one) => one.got.map(({ updates }) => updates.length))"
+    rnn, lstm = page.evaluate(made)
+    assert abs(sum(rnn) - sum(lstm)) <= max(rnn + lstm)  # they keep step
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
     assert page.evaluate("workers.every((one) => one.ended)")
 
@@ -346,3 +371,13 @@ def test_a_copy_task_that_diverges_can_go_back(copying):
     back.click()
     page.wait_for_function("trainers().length === 2 && updates().length")
     assert parsed(page, "started()")[2]["lr"] == 0.1
+
+
+def test_side_by_side_one_that_diverges_does_not_stop_the_other(copying):
+    page, figure = copying
+    hand_set(figure, **{"learning rate": 8, "clipping": "off", "spectral radius": 1.6})
+    press(figure, "RNN and LSTM side by side")
+    figure.get_by_role("button", name="Go back, with the rate 0.1", exact=True).wait_for(timeout=60_000)
+    if "of the RNN diverged" in says(figure):
+        made = page.evaluate("trainers()[1].got.length")
+        page.wait_for_function(f"trainers()[1].got.length > {made}")

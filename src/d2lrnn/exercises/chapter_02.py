@@ -50,8 +50,8 @@ def _forecast_problem(forecast):
         return "you divided by the number of all training tokens; half of them are known here."
     counts = Counter(half)
     if close(forecast, sum(n <= 2 for n in counts.values()) / len(counts), 1e-3):
-        return "that is a share of the types; (2.5) is a share of the tokens, so a type seen twice weighs two."
-    return f"(2.5) with m = 2 does not give {forecast:.4g} for the first half of the training tokens."
+        return "that is a share of the types; (2.6) is a share of the tokens, so a type seen twice weighs two."
+    return f"(2.6) with m = 2 does not give {forecast:.4g} for the first half of the training tokens."
 
 
 def _share_of_rare(tokens, most):

@@ -180,11 +180,19 @@ def adjacency(answer):
     praise="So the floor is the true model's perplexity, and no model can be below it on average.",
 )
 def kl(answer):
-    for p, q in [([0.5, 0.5], [0.9, 0.1]), ([0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.3, 0.2])]:
+    zero_q = [0.5, 0.3, 0.2, 0.0], [0.6, 0.0, 0.3, 0.1]
+    for p, q in [([0.5, 0.5], [0.9, 0.1]), ([0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.3, 0.2]), zero_q]:
         result = number(call(answer, torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)))
         right = _kl(p, q)
         if math.isnan(result):
             return "your result is NaN: p log p is 0 where p is 0; torch.special.xlogy or a sum over p > 0 helps."
+        if (p, q) == zero_q:
+            if result == math.inf:
+                return None
+            return (
+                f"for p = {p} and q = {q} it is not {result:.4g}: "
+                "the second token does come, and q gives it the probability 0. Do not leave it out: what does it cost?"
+            )
         if close(result, math.exp(right)):
             continue
         entropy = -sum(a * math.log(a) for a in p if a > 0)

@@ -14,26 +14,42 @@ from d2lrnn.exercises import as_tensor, call, checker, close, find_slip, number
 )
 def largest_h(answer):
     cases = [(28, 28, 21_952), (3, 2, 12), (3, 2, 18), (100, 50, 200_000), (5, 40, 1_000), (5, 40, 984), (40, 5, 946)]
+    cases.append((28, 2, 443))  # 10.6 units: rounding to the nearest shows, a missing b_q does not
     given = [number(call(answer, *case)) for case in cases]
-    if any(h % 1 for h in given):
-        return "a number of units is a whole number: round down."
+    if not all(0 <= h < 3000 for h in given):
+        return "a number of units is finite and not negative."
+    rounded = [math.floor(h) for h in given]  # what is counted wrongly shows after rounding down
     counts = [
-        (lambda D, h, q: D * h + h * h + h + h * q + q, None),
         (lambda D, h, q: D * h + h * h + h * q, "the biases are missing: there are two of them."),
         (lambda D, h, q: (D + h + 1 + q) * h, "b_q is missing: the output equation has a bias as well."),
         (lambda D, h, q: (D + h + q) * h + q, "b_h is missing: the state has a bias."),
         (lambda D, h, q: (h + 1 + q) * h + q, "W_xh is missing: how does the input get in?"),
         (lambda D, h, q: (D + 1 + q) * h + q, "W_hh is missing: how does the past get in?"),
         (lambda D, h, q: (D + h + 1) * h, "the output layer has parameters as well."),
+        (lambda D, h, q: (D + h + 2 + q) * h + q, "b_h is there once, not twice: (4.1) has one bias."),
     ]
     for count, hint in counts:
-        if given == [max(h for h in range(3000) if count(D, h, q) <= budget) for D, q, budget in cases]:
+        if rounded == [max(h for h in range(3000) if count(D, h, q) <= budget) for D, q, budget in cases]:
             return hint
-    for (D, q, budget), h in zip(cases, given, strict=True):
-        if counts[0][0](D, h, q) > budget:
-            return f"{h:g} units need more than {budget:,} parameters if D = {D} and q = {q}."
-        if counts[0][0](D, h + 1, q) <= budget:
-            return f"for D = {D}, q = {q} and a budget of {budget:,} there is room for more than {h:g} units."
+
+    def size(D, h, q):
+        return (D + h + 1 + q) * h + q
+
+    if given == [round(_units(*case)) for case in cases]:
+        return "you round to the nearest whole number, which may be one unit too many: round down."
+    for (D, q, budget), h in zip(cases, rounded, strict=True):
+        if size(D, h, q) > budget:
+            return f"{h} units need more than {budget:,} parameters if D = {D} and q = {q}."
+        if size(D, h + 1, q) <= budget:
+            return f"for D = {D}, q = {q} and a budget of {budget:,} there is room for more than {h} units."
+    if given != rounded:
+        return "a number of units is a whole number: round down."
+
+
+def _units(D, q, budget):
+    """The h, not a whole number, that needs exactly this budget."""
+    b = D + 1 + q
+    return (-b + math.sqrt(b * b + 4 * (budget - q))) / 2
 
 
 @checker(
@@ -157,7 +173,7 @@ def influence(answer):
     except RuntimeError as error:
         if "does not require grad" not in str(error) and "not have been used" not in str(error):
             raise
-        return "autograd knows nothing of the inputs: tell it before the forward pass that you want their gradient."
+        return "autograd knows nothing of the inputs: ask for their gradient first, and detach nothing on the way."
     if norms.shape != (7,):
         return f"return 7 norms for 7 steps, not something of shape {tuple(norms.shape)}."
 
@@ -174,16 +190,24 @@ def influence(answer):
         (lambda scores: scores[-1].softmax(0)[token], "the probability; its logarithm is asked for."),
         (lambda scores: scores.log_softmax(1)[:, token].sum(), "the predictions at all steps, not on the last one."),
         (lambda scores: scores[0].log_softmax(0)[token], "the prediction after the first step."),
+        (lambda scores: scores.log_softmax(0)[-1, token], "a softmax over the steps; it is over the tokens."),
+        (lambda scores: scores[-1].log_softmax(0).sum(), "the sum over all tokens; one token is asked for."),
     ]
     for choose, hint in slips:
         if close(norms, reference(choose).norm(dim=1)):
             return f"this is the influence on {hint}"
     if close(norms, right.sum(dim=1)) or close(norms, right.sum(dim=1).abs()):
         return "you added the entries of a gradient; its norm is the root of the sum of their squares."
+    if close(norms, right.abs().sum(dim=1)):
+        return "you added the absolute values of a gradient; its norm is the root of the sum of their squares."
     if close(norms, right.norm(dim=1) ** 2):
         return "these are the squared norms."
     if close(norms, right.norm(dim=1).flip(0)):
         return "the order is reversed: the first entry belongs to X_1."
+    if not norms.isfinite().all() or (norms < 0).any():
+        return "a norm is finite and not negative."
+    if (norms == 0).all():
+        return "all norms are zero: log P(token) after step T has a gradient. Which scalar do you differentiate?"
     if (norms[:-1] == 0).all():
         return "only the last input has an influence: was the state cut off from its past, or not passed on?"
     if not close(norms, right.norm(dim=1)):

@@ -114,24 +114,34 @@ def embedding(answer):
 
 @checker(
     "05.period",
-    praise="A longer wave needs more values, because a few of them show too small a part of it.",
+    praise="Now measure: a longer wave needs more values, because a few of them show too small a part of it.",
 )
 def period(answer):
-    try:
-        short, long = map(number, answer)
-    except (TypeError, ValueError):
-        return "answer with two numbers: the values needed with a period of 25 and with a period of 100."
-    if short == long:
-        return "you have the same number for both periods: is a new network trained on each wave?"
-    if short > long:
-        return "you have the larger number for the shorter wave: are the two in the order 25, 100?"
-    for wave, needed, least, most in [(25, short, 8, 20), (100, long, 22, 56)]:
-        if needed >= 62:
-            return f"with a period of {wave} fewer values are enough: compare the errors at 16 steps ahead."
-        if not needed >= least:
-            return f"with a period of {wave} more than {needed:g} values are needed: every larger w must pass too."
-        if not needed <= most:
-            return f"with a period of {wave} fewer than {needed:g} values are enough: w grows in steps of 2."
+    curves = [
+        ({2: 0.9, 4: 0.6, 6: 0.21, 8: 0.2, 10: 0.2}, "falls and stays low"),
+        ({2: 0.9, 4: 0.21, 6: 0.6, 8: 0.21, 10: 0.2}, "is low once and rises again"),
+        ({10: 0.3, 8: 0.32, 6: 0.34, 4: 0.2, 2: 0.9}, "has its minimum in the middle, in an order that is not sorted"),
+        ({4: 0.5, 8: 0.4, 16: 0.3}, "is enough at the largest w only"),
+        ({3: 0.2, 5: 0.2, 9: 0.2}, "is low everywhere"),
+        ({2: 0.9, 4: 0.225, 6: 0.215, 8: 0.1, 10: 0.2}, "has its smallest value before the largest w"),
+    ]
+    for errors, what in curves:
+        result = number(call(answer, dict(errors)))
+        largest = max(errors)
+        limit = 1.1 * errors[largest]
+        enough = [w for w in errors if errors[w] <= limit]
+        right = min(w for w in errors if all(v in enough for v in errors if v >= w))
+        if result == right:
+            continue
+        if result not in errors:
+            return f"for {errors} you return {result:g}, which is none of the w."
+        if result == min(enough):
+            return f"for {errors}, which {what}, a larger w fails again: all larger ones must pass too."
+        if result not in enough:
+            return f"for {errors}, which {what}, w = {result:g} is not enough: its RMSE is above {limit:.3g}."
+        if result < right:
+            return f"for {errors}, which {what}, some w above {result:g} is not enough."
+        return f"for {errors}, which {what}, w = {result:g} is enough, but not the smallest."
 
 
 @checker(

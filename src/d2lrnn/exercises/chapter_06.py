@@ -150,11 +150,17 @@ def one_coin(answer):
     praise="The longer τ is, the less is dropped; for c close to 1 that shrinks by e in about 1/(1 − c) steps.",
 )
 def smallest_tau(answer):
-    for c, share in [(0.9, 0.9), (0.5, 0.99), (0.97, 0.5), (0.8, 0.95), (0.5, 0.75)]:  # the last: c² = 1 − share
+    # In the last two cases the share is held exactly; in the last the quotient comes out just above a whole number.
+    for c, share in [(0.9, 0.9), (0.5, 0.99), (0.97, 0.5), (0.8, 0.95), (0.5, 0.75), (0.1, 0.9)]:
         exact = math.log(1 - share) / math.log(c)
         right = math.ceil(exact - 1e-9)  # the quotient of an exact share may be rounded up
         result = number(call(answer, c, share))
         slips = [
+            (
+                math.ceil(exact),
+                "one step holds this share exactly, but rounding makes the quotient of the logarithms a little larger "
+                "than 1: allow for that before you round up.",
+            ),
             (exact, "solve for a whole number of steps."),
             (right - 1, "that keeps a little less than the share that was asked for."),
             (right + 1, "it keeps enough, but one step fewer does so, too."),

@@ -57,23 +57,40 @@ def parameters(answer):
 
 @checker(
     "08.half_life",
-    praise="A lag ten times as long needs a bias only about log 10 = 2.3 larger.",
+    praise="A product is ruled by its smallest factors: the few spaces decide how long a memory lasts.",
 )
 def half_life(answer):
-    for k in (10, 1, 200):
-        result = number(call(answer, k))
-        f = 0.5 ** (1 / k)
-        right = math.log(f / (1 - f)) if k > 1 else 0.0
+    for f_1, f_2, m in [(0.99, 0.5, 5), (0.9, 0.6, 4.5), (0.8, 0.95, 3)]:
+        result = number(call(answer, f_1, f_2, m))
+        p = 1 / m
+        logs = (1 - p) * math.log(f_1) + p * math.log(f_2)
+        mean = (1 - p) * f_1 + p * f_2
+
+        def after(log):
+            return math.log(2) / -log
+
         slips = [
-            (f, "that is the value of the gate; the question asks for the bias that makes it."),
-            (-math.log(f / (1 - f)), "the sign is wrong: this gate would erase nearly everything."),
-            (math.log(f), "invert σ, not the exponential."),
-            (1 / (1 + math.exp(-f)), "you applied σ once more; it has to be undone."),
-            (math.log(k), "close for long lags, and not half: derive it from (8.14)."),
-            (math.log2(f / (1 - f)), "σ is made with e: take the natural logarithm."),
+            (after(math.log(mean)), "factors multiply: their mean counts less than the mean of their logarithms."),
+            (after(math.log(f_1)), "that is the half-life of f_1: the spaces are forgotten."),
+            (after(math.log(f_2)), "that is the half-life of f_2: most characters are letters."),
+            (after(math.log(f_1) + math.log(f_2)), "one character in m is a space, not every second one."),
+            (after((math.log(f_1) + math.log(f_2)) / 2), "one character in m is a space, not every second one."),
+            (after(p * math.log(f_1) + (1 - p) * math.log(f_2)), "letters and spaces have changed places."),
+            (
+                (1 - p) * after(math.log(f_1)) + p * after(math.log(f_2)),
+                "half-lives do not average: the logarithms of the gates do.",
+            ),
+            (after(math.log(f_1) + math.log(f_2) / m), "m − 1 of m characters are letters, not all."),
+            (after((m * math.log(f_1) + math.log(f_2)) / (m + 1)), "m characters hold m − 1 letters and one space."),
+            (after(logs) / m, "that counts words; the question asks for characters."),
+            (after(logs) * m, "that counts the characters of each word twice: m is already in the shares."),
+            (-after(logs), "the sign is wrong: the logarithm of a gate is negative."),
+            (1 / -logs, "that is where 1/e is left, not half."),
         ]
-        if not close(result, right):
-            return find_slip(result, slips) or f"with your bias {result:.4g} not half is left for k = {k}."
+        if not close(result, after(logs)):
+            return find_slip(result, slips) or (
+                f"with f_1 = {f_1}, f_2 = {f_2} and m = {m}, half is not left after {result:.4g} characters."
+            )
 
 
 @checker(

@@ -1,5 +1,6 @@
 """Checkers of chapter 11, bidirectional networks, and what recurrent networks are used for."""
 
+import numpy as np
 import torch
 
 from d2lrnn import cells
@@ -98,6 +99,8 @@ def backward(answer):
     praise="What counts is what the scores of a token can depend on, not which layer is called bidirectional.",
 )
 def leak(answer):
+    if isinstance(answer, np.ndarray):
+        answer = answer.ravel().tolist()
     named = letters(answer, "ABCDEF")
     if not named:
         return 'the answer must be letters from A to F, such as "BE".'

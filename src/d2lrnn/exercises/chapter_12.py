@@ -34,6 +34,44 @@ def models(answer):
 
 
 @checker(
+    "12.em",
+    praise="The pair of single words teaches “lampe” first, and “lampe” then leaves “old” to “vieille”.",
+)
+def em(answer):
+    try:
+        given = [number(part) for part in answer]
+    except (TypeError, ValueError):
+        return "the answer must be three numbers, such as (0.3, 0.4, 0.5)."
+    if len(given) != 3:
+        return f"the answer must be three numbers, not {len(given)}."
+    names = ("t(lamp | lampe) after one round", "t(lamp | lampe) after two", "t(old | vieille) after two")
+    right = (3 / 4, 24 / 29, 5 / 8)
+    if all(close(part, value, 3.2e-3) for part, value in zip(given, right, strict=True)):
+        return None
+    slips = [
+        ((100 * 3 / 4, 100 * 24 / 29, 100 * 5 / 8), "give numbers between 0 and 1, not percentages."),
+        ((3 / 4, 5 / 8, 24 / 29), "the last two are in the wrong order."),
+        ((1 / 2, 3 / 4, 1 / 2), "the equal entries are the start, and not the first round."),
+        ((24 / 29, 0.886464, 0.715385), "that is one round too many: the first is the one that begins with 1/2."),
+        ((3 / 2, 8 / 5, 2 / 3), "these are counts; divide them by the sum of the counts of the same French word."),
+        ((3 / 4, 7 / 8, 1 / 2), "shares of one English word sum to 1, and new entries of one French word sum to 1."),
+        ((3 / 4, 3 / 4, 1 / 2), "the second round starts from the t of the first, and not from 1/2."),
+        ((1 / 2, 1 / 2, 1 / 2), "the pair of single words counts as well: there “lamp” gives all it has to “lampe”."),
+    ]
+    for wrong, hint in slips:
+        if all(close(part, value, 3e-3) for part, value in zip(given, wrong, strict=True)):
+            return hint
+    hints = (
+        "add up what “lampe” gets from “old” and from “lamp” in both pairs; which part of it is from “lamp”?",
+        "in the first pair “lamp” is shared out as its entries of “vieille” and “lampe” after round one.",
+        "which shares of “old” and of “lamp” does “vieille” get in round two?",
+    )
+    for name, part, value, hint in zip(names, given, right, hints, strict=True):
+        if not close(part, value, 3.2e-3):
+            return f"{name}: {hint}"
+
+
+@checker(
     "12.places",
     praise="The tokens are as many in any order: only the sum of the longest of each batch has changed.",
 )
@@ -119,7 +157,7 @@ def uniform(answer):
             (longest, f"{which}: that is E[M]; the share of padding is asked for."),
             (mean / longest, f"{which}: that is the share of the tokens."),
             (100 * right, f"{which}: give a share between 0 and 1, not a percentage."),
-            (1 - mean / (longest - 1), f"{which}: the sum in (12.5) begins with n = 0."),
+            (1 - mean / (longest - 1), f"{which}: the sum in (12.8) begins with n = 0."),
             (1 - mean / N, f"{which}: that is padding up to the longest sentence of all, not of a batch."),
             (1 - N / 2 / longest, f"{which}: the mean of 1, 2, …, N is not N / 2."),
             (0.0, f"{which}: is F(n) raised to the power B?"),

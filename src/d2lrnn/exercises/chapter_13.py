@@ -118,7 +118,7 @@ def reach(answer):
         if not close(result, right):
             if j == 1 and not math.isfinite(result):
                 return "at j = 1 you divide by 1 − j = 0: what is the sum of t equal terms?"
-            return find_slip(result, slips) or f"for {case} it is not {result:.4g}: unroll (13.9) for two steps."
+            return find_slip(result, slips) or f"for {case} it is not {result:.4g}: unroll (13.12) for two steps."
 
 
 @checker(

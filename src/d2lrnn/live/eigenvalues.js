@@ -90,18 +90,19 @@ const degrees = (angle) => `${Math.round(angle / DEGREE)}°`;
 function sentence(setting, found) {
   const pair = `a pair of size ${setting.size.toFixed(2)} at ±${degrees(setting.angle)}`;
   return `${setting.activation}, ${pair} and ${setting.real.toFixed(2)}: radius ρ = ${short(found.radius)}, σ_max = ${short(found.sigma)}. After ${STEPS} steps ` +
-    `${short(found.gradient.at(-1))} of a gradient is left at most, and the states after the impulses +1 and −1 are ` +
+    `a gradient is at most ${short(found.gradient.at(-1))} times as large, and the states after the impulses +1 and −1 are ` +
     `${short(found.remembered.at(-1))} times as far apart as at first. ${verdict(found)}`;
 }
 
 const lags = Array.from({ length: STEPS + 1 }, (_, k) => k);
 const circle = Array.from({ length: 61 }, (_, i) => (2 * Math.PI * i) / 60);
+// The real one first: where all three meet, a hand takes one of the pair, which can go anywhere.
 const dots = ({ size, angle, real }) =>
-  [[size * Math.cos(angle), size * Math.sin(angle)], [size * Math.cos(angle), -size * Math.sin(angle)], [real, 0]];
+  [[real, 0], [size * Math.cos(angle), size * Math.sin(angle)], [size * Math.cos(angle), -size * Math.sin(angle)]];
 
 function marks(setting, { heard, opposite, gradient, remembered, radius, sigma, gamma }, colors) {
   const line = (label, x, y, color, dashed = false) => ({ kind: "line", label, x, y, color, dashed });
-  const [pair, , real] = dots(setting);
+  const [real, pair] = dots(setting);
   const plane = [
     line("", circle.map(Math.cos), circle.map(Math.sin), colors.data, true),
     { kind: "dots", label: "", x: [pair[0], pair[0]], y: [pair[1], -pair[1]], color: colors.rnn },
@@ -124,7 +125,7 @@ function marks(setting, { heard, opposite, gradient, remembered, radius, sigma, 
 const panelsFor = (largest) => [
   { xlabel: "real part", ylabel: "imaginary part", title: "Eigenvalues: drag them", xscale: "linear", yscale: "linear",
     xlim: [-1.6, 1.6], ylim: [-1.6, 1.6], equal: true, height: 260 },
-  { xlabel: "lag k (steps)", ylabel: "‖∂hₖ₊₁/∂h₁‖, and how far apart", title: "What is left", xscale: "linear",
+  { xlabel: "lag k (steps)", ylabel: "‖∂hₖ₊₁/∂h₁‖, and how far apart (log scale)", title: "What is left", xscale: "linear",
     yscale: "log", xlim: [0, STEPS], ylim: [1e-9, 1e6], height: 260 },
   { xlabel: "steps after the impulse", ylabel: "state", title: "The impulse +1 (dashed: −1)", xscale: "linear",
     yscale: "linear", xlim: [0, STEPS], ylim: [-largest, largest], wide: true, height: 190 },
@@ -143,7 +144,7 @@ export function show(figure, { colors }) {
     for (const [name, control] of Object.entries(controls)) control.set(setting[name]);
     draw();
   });
-  const changed = (name) => (value) => { setting[name] = value; stories.clear(); draw(); };
+  const changed = (name) => (value) => { setting[name] = value; stories.clear(); figure.later(draw); };
   const controls = {
     size: figure.slider("pair: size", [0, 1.5, 0.01], setting.size, (v) => v.toFixed(2), changed("size")),
     angle: figure.slider("pair: angle", [0, Math.PI, DEGREE], setting.angle, degrees, changed("angle")),
@@ -151,10 +152,11 @@ export function show(figure, { colors }) {
     shear: figure.slider("non-normal: shear", [0, 5, 0.1], setting.shear, (v) => v.toFixed(1), changed("shear")),
     activation: figure.menu("activation", Object.keys(ACTIVATIONS), setting.activation, changed("activation")),
   };
+  figure.controls.classList.add("live-pairs");
   const panels = figure.panels(3);
   panels.handles(0, () => dots(setting), (which, [x, y]) => {
     const near = (v) => Math.round(v * 100) / 100;
-    if (which === 2) controls.real.enter(near(x));
+    if (which === 0) controls.real.enter(near(x));
     else {
       controls.size.enter(near(Math.hypot(x, y)));
       controls.angle.enter(Math.atan2(Math.abs(y), x));

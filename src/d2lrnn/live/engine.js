@@ -111,10 +111,10 @@ function gruStep({ h }, { A, U, H, B }, t) {
   for (let row = t * B; row < (t + 1) * B; row++)
     for (let j = 0; j < h; j++) {
       const r = 3 * h * row + j, z = r + h, c = z + h, before = h * row + j, now = before + B * h;
-      A[r] = sigmoid(A[r] + U[r]); // R_t (9.1)
+      A[r] = sigmoid(A[r] + U[r]); // R_t (9.3)
       A[z] = sigmoid(A[z] + U[z]); // Z_t (9.2)
-      A[c] = Math.tanh(A[c] + A[r] * U[c]); // H̃_t (9.3)
-      H[now] = A[z] * H[before] + (1 - A[z]) * A[c]; // (9.4)
+      A[c] = Math.tanh(A[c] + A[r] * U[c]); // H̃_t (9.4)
+      H[now] = A[z] * H[before] + (1 - A[z]) * A[c]; // (9.1)
     }
 }
 
@@ -123,8 +123,8 @@ function gruBack({ h }, { A, U, H, B }, { dA, dU, dH }, t) {
     for (let j = 0; j < h; j++) {
       const r = 3 * h * row + j, z = r + h, c = z + h, before = h * row + j, now = before + B * h;
       dA[c] = dH[now] * (1 - A[z]) * (1 - A[c] * A[c]);
-      dA[z] = dH[now] * (H[before] - A[c]) * A[z] * (1 - A[z]); // (9.6) and (9.7)
-      dA[r] = dA[c] * U[c] * A[r] * (1 - A[r]); // (9.8)
+      dA[z] = dH[now] * (H[before] - A[c]) * A[z] * (1 - A[z]); // (9.8) and (9.9)
+      dA[r] = dA[c] * U[c] * A[r] * (1 - A[r]); // (9.10)
       dU[r] = dA[r];
       dU[z] = dA[z];
       dU[c] = dA[c] * A[r]; // the reset gate stands between the hidden product and the candidate
@@ -328,7 +328,7 @@ function norm(V) {
   return Math.sqrt(sum);
 }
 
-// Clip by the global norm, in place: (4.8). Returns the norm before.
+// Clip by the global norm, in place: (4.9). Returns the norm before.
 export function clip(gradients, theta) {
   const all = Object.values(gradients), total = Math.hypot(...all.map(norm));
   if (theta < total && total < Infinity)

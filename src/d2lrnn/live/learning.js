@@ -5,21 +5,25 @@ export const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 // Where a tenth of a rate stands.
 export const tenth = (rate) => Math.max(0, rate - 2);
 
-// `say` draws now, and `later` in the next frame. A sentence is read aloud whenever it changes, so it is announced only
-// while nothing is learning.
-export function telling(figure, draw, going) {
-  let frame;
-  function say() {
-    figure.text.setAttribute("aria-live", going() ? "off" : "polite");
-    draw();
-  }
-  function later() {
-    frame ??= requestAnimationFrame(() => {
-      frame = null;
-      say();
-    });
-  }
-  return { say, later };
+// A function that draws. A sentence is read aloud whenever it changes, so it is announced only while nothing is learning.
+export const telling = (figure, draw, going) => () => {
+  figure.text.setAttribute("aria-live", going() ? "off" : "polite");
+  draw();
+};
+
+// Whether training can go on, and whether there is a way back. When one of the two buttons goes, the other gets its focus.
+export function offer(go, back, { canGo, canGoBack }) {
+  const at = go.getRootNode().activeElement;
+  go.disabled = !canGo;
+  back.hidden = !canGoBack;
+  if (at === go && !canGo && canGoBack) back.focus();
+  if (at === back && !canGoBack) go.focus();
+}
+
+// None learns while nobody can see it, and none that is more than a message ahead of the slowest.
+export function keepStep(learners, seen) {
+  const slowest = Math.min(...learners.filter((one) => !one.diverged).map((one) => one.updates));
+  for (const one of learners) one.rest(!seen || one.updates > slowest);
 }
 
 // Every second point goes when there are too many to draw.
@@ -36,14 +40,15 @@ const EVERY = 250;
 
 export class Learner {
   // `judge(engine, question)` runs in its worker, so it may use nothing around it. `question()` says what it is asked
-  // beside the network. A mean loss above `hopeless` counts as divergence, because a softmax seldom overflows.
+  // beside the network. A mean loss above `hopeless`, 1 more than that of a guess, counts as divergence, because a softmax
+  // seldom overflows.
   constructor({ net, batches, settings, judge, question, hopeless }, { heard, judged }) {
     Object.assign(this, { net, batches, settings, judge, question, hopeless, heard, judged });
     this.updates = 0;
     this.since = { sum: 0, updates: 0 }; // the losses since the judge's last answer
-    this.good = structuredClone(net.params);
-    this.lowest = Infinity;
-    this.going = this.diverged = false;
+    this.good = { params: structuredClone(net.params), updates: 0 };
+    this.lowest = hopeless - 1; // so that a first step which makes it worse is no good
+    this.going = this.resting = this.diverged = false;
     this.speeds = [];
     this.askJudge();
   }
@@ -51,10 +56,18 @@ export class Learner {
   start() {
     this.going = true;
     this.speeds = [];
-    if (this.trainer) return this.trainer.postMessage({ go: true });
+    if (this.trainer) return this.trainer.postMessage({ go: !this.resting });
     this.trainer = engine.startWorker(`(${make_engine})()`);
     this.trainer.onmessage = ({ data }) => this.hear(data);
-    this.trainer.postMessage({ start: [this.net, this.batches, this.settings], go: true });
+    this.trainer.postMessage({ start: [this.net, this.batches, this.settings], go: !this.resting });
+  }
+
+  // Who rests goes on in name, but its worker waits.
+  rest(resting) {
+    if (resting === this.resting) return;
+    this.resting = resting;
+    this.speeds = [];
+    if (this.going) this.trainer.postMessage({ go: !resting });
   }
 
   stop() {
@@ -76,24 +89,27 @@ export class Learner {
     this.trainer = this.judging = this.waiting = null;
   }
 
-  // From the last parameters that were good, with other settings.
+  // From the last parameters that were good, with other settings. Returns after how many updates that was.
   goBack(settings) {
-    this.trainer?.terminate();
-    this.trainer = null;
-    this.net = { ...this.net, params: structuredClone(this.good) };
+    this.close();
+    this.net = { ...this.net, params: structuredClone(this.good.params) };
+    this.updates = this.good.updates;
+    this.since = { sum: 0, updates: 0 };
     Object.assign(this.settings, settings);
     this.diverged = false;
     this.start();
+    return this.updates;
   }
 
   hear({ updates, params }) {
     const finite = updates.filter((update) => !update.diverged);
     const sum = finite.reduce((total, update) => total + update.loss, 0), loss = sum / finite.length;
+    // A loss is measured before its update, so a low one speaks for the parameters from which these updates began.
+    if (loss < 1.05 * this.lowest) this.good = { params: this.net.params, updates: this.updates };
     this.net.params = params;
     this.updates += finite.length;
     this.since.sum += sum;
     this.since.updates += finite.length;
-    if (loss < 1.05 * this.lowest) this.good = params;
     this.lowest = Math.min(this.lowest, finite.length ? loss : Infinity);
     this.measure(finite.length);
     if (finite.length < updates.length || loss > this.hopeless) {

@@ -91,14 +91,14 @@ function picture({ reference }, points, colors) {
   marks.push(line("held-out", x, points.map((point) => point.heldOut), colors.held_out));
   const values = marks.flatMap((mark) => mark.y.filter(Number.isFinite));
   const ends = [Math.min(...values, 10) * 0.8, Math.min(Math.max(...values, 20) * 1.2, 1000)];
-  const panel = { xlabel: "updates", ylabel: "perplexity", title: "How many characters it hesitates between", xscale: "linear",
+  const panel = { xlabel: "updates", ylabel: "perplexity (log scale)", title: "How many characters it hesitates between", xscale: "linear",
     yscale: "log", xlim: [0, most], ylim: ends, wide: true, height: 250 };
   return [panel, marks];
 }
 
 export function show(figure, { colors, text }) {
   const setting = { cell: "GRU", h: 64, rate: 4, temperature: 0.8 };
-  let source = "the story", pasted = "", learned, learner, points, samples, writing, pause;
+  let source = "the story", pasted = "", learned, learner, points, samples, writing, pause, seen = true;
 
   figure.buttons("text to learn from", ["the story", "your own text"], (name) => {
     source = name;
@@ -134,7 +134,8 @@ export function show(figure, { colors, text }) {
     "Start again": () => renew(true),
     "Go back": () => {
       rate.set((setting.rate = tenth(setting.rate)));
-      learner.goBack({ lr: RATES[setting.rate] });
+      const good = learner.goBack({ lr: RATES[setting.rate] });
+      [points, samples] = [points, samples].map((all) => all.filter(({ updates }) => updates <= good));
       say();
     },
   });
@@ -154,6 +155,7 @@ export function show(figure, { colors, text }) {
       const V = learned.symbols.length, sizes = { cell: setting.cell.toLowerCase(), D: V, h: setting.h, q: V };
       learner = teach(engine.network(sizes, { forgetBias: 1, Float: Float32Array }));
       if (going) learner.start();
+      learner.rest(!seen);
     }
     say();
   }
@@ -210,8 +212,7 @@ export function show(figure, { colors, text }) {
     const [panel, marks] = picture(learned, points, colors);
     panels.draw([panel], [marks], sentence());
     go.textContent = learner?.going ? "Stop" : "Start";
-    go.disabled = !learner || learner.diverged;
-    back.hidden = !learner?.diverged;
+    learning.offer(go, back, { canGo: learner && !learner.diverged, canGoBack: learner?.diverged });
     back.textContent = `Go back, with the rate ${RATES[tenth(setting.rate)]}`;
     const now = points.at(-1);
     const state = now && [`${whole(learner.updates)} updates`, `held-out perplexity ${short(now.heldOut)}`,
@@ -219,7 +220,7 @@ export function show(figure, { colors, text }) {
     page.write(state ?? "", samples.map(({ updates, text }) => [`${whole(updates)} updates`, text]));
   }
 
-  const { say, later } = learning.telling(figure, draw, () => learner?.going);
+  const say = learning.telling(figure, draw, () => learner?.going), later = () => figure.later(say);
   learned = lesson(text);
   renew();
   figure.onResize(say);
@@ -227,4 +228,5 @@ export function show(figure, { colors, text }) {
     learner?.close();
     say();
   });
+  figure.onSight((sees) => { seen = sees; learner?.rest(!seen); });
 }

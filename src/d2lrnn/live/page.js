@@ -117,9 +117,10 @@ class Figure {
     const pictures = boxes.map((box) => box.appendChild(element("svg", { role: "img" })));
     const moved = [];
     const draw = (panels, marks, sentence) => {
-      const gap = 8, all = this.room.clientWidth || 640, half = all < 560 ? all : Math.floor((all - gap) / 2);
+      const gap = 8, all = this.room.clientWidth || 640, phone = all < 560, half = phone ? all : Math.floor((all - gap) / 2);
       pictures.forEach((picture, i) => {
-        drawing.drawPanel(picture, panels[i], marks[i], panels[i].wide ? all : half);
+        const { wide, equal, height } = panels[i], panel = { ...panels[i], height: height * (phone && !equal ? 0.8 : 1) };
+        drawing.drawPanel(picture, panel, marks[i], wide ? all : half);
         picture.setAttribute("aria-label", `${panels[i].title}. ${sentence}`);
       });
       moved.forEach((place) => place());
@@ -127,6 +128,7 @@ class Figure {
     };
     // Points of a panel that the pointer can drag: `places` says where they are, `drag` is told where one should be.
     const handles = (i, places, drag) => {
+      let grip; // from the pointer to the point's middle, so that it does not jump when it is touched
       const whole = { width: "100%", height: "100%", "aria-hidden": true }; // the sliders say and do the same
       const layer = boxes[i].appendChild(element("svg", { class: "handles", ...whole }));
       const circles = places().map(() => layer.appendChild(element("circle", { r: 22 })));
@@ -134,10 +136,16 @@ class Figure {
       circles.forEach((circle, which) => {
         // Otherwise a finger that moves up or down would scroll the page.
         circle.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
-        circle.onpointerdown = (event) => { circle.setPointerCapture(event.pointerId); event.preventDefault(); };
+        circle.onpointerdown = (event) => {
+          const { left, top, width, height } = circle.getBoundingClientRect();
+          grip = [left + width / 2 - event.clientX, top + height / 2 - event.clientY];
+          circle.setPointerCapture(event.pointerId);
+          event.preventDefault();
+        };
         circle.onpointermove = (event) => {
           if (!circle.hasPointerCapture(event.pointerId)) return;
-          const box = pictures[i].getBoundingClientRect(), at = [event.clientX - box.left, event.clientY - box.top];
+          const box = pictures[i].getBoundingClientRect();
+          const at = [event.clientX + grip[0] - box.left, event.clientY + grip[1] - box.top];
           drag(which, scales().map(([low, high, from, to], axis) => low + ((at[axis] - from) / (to - from)) * (high - low)));
         };
       });
@@ -160,17 +168,37 @@ class Figure {
     draw();
   }
 
+  // Draws in the next frame, and once however often it is asked before.
+  later(draw) {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      draw();
+    });
+  }
+
   // What must end when the page is left or the figure is taken away.
   onLeave(end) {
-    this.end = end;
-    addEventListener("pagehide", end);
+    this.left = new AbortController();
+    this.left.signal.onabort = end;
+    addEventListener("pagehide", end, { signal: this.left.signal });
+  }
+
+  // `change` is told whether the reader can see the figure. After onLeave.
+  onSight(change) {
+    let near = true;
+    const told = () => change(near && !document.hidden);
+    this.sight = new IntersectionObserver(([{ isIntersecting }]) => {
+      near = isIntersecting;
+      told();
+    });
+    this.sight.observe(this.node);
+    document.addEventListener("visibilitychange", told, { signal: this.left.signal });
   }
 
   remove() {
     this.observer.disconnect();
-    if (!this.end) return;
-    removeEventListener("pagehide", this.end);
-    this.end();
+    this.sight?.disconnect();
+    this.left?.abort();
   }
 }
 

@@ -79,14 +79,14 @@ function pictures(lag, courses, colors) {
   return [
     [{ ...linear, title: "Right answers", ylabel: "accuracy", ylim: [0, 1] }, [level("chance", 1 / SYMBOLS), ...course("accuracy")]],
     [{ ...linear, title: "Loss on other sequences", ylabel: "nats", ylim: [0, 2] }, [level("chance", Math.log(SYMBOLS)), ...course("tested")]],
-    [{ xlabel: "lag k (steps back from the answer)", ylabel: "‖∂L/∂h‖, and ‖∂L/∂c‖ of an LSTM", title: "The gradient by lag, now", xscale: "linear",
+    [{ xlabel: "lag k (steps back from the answer)", ylabel: "‖∂L/∂h‖, and ‖∂L/∂c‖ of an LSTM (log scale)", title: "The gradient by lag, now", xscale: "linear",
       yscale: "log", xlim: [0, lag], ylim: [1e-12, 10], wide: true, height: 230 }, gradients],
   ];
 }
 
 export function show(figure, { colors, cell }) {
   const setting = { cell, lag: 20, radius: 0.6, bias: 1, rate: 3, clipping: "at 1" };
-  let both = false, courses = [], copying;
+  let both = false, courses = [], copying, seen = true;
 
   figure.buttons("what learns", ["one network", "RNN and LSTM side by side"], (name) => {
     both = name !== "one network";
@@ -114,18 +114,22 @@ export function show(figure, { colors, cell }) {
   const [go, , back] = figure.actions({
     Start: () => {
       const stopping = going();
-      for (const one of learners()) stopping ? one.stop() : one.start();
+      for (const one of learners()) if (!one.diverged) stopping ? one.stop() : one.start();
       say();
     },
     "Start again": () => renew(true),
     "Go back": () => {
       rate.set((setting.rate = tenth(setting.rate)));
       const settings = { lr: RATES[setting.rate] };
-      for (const one of learners()) {
-        if (one.diverged) one.goBack(settings);
-        else { one.set(settings); one.start(); }
+      for (const course of courses) {
+        const { learner } = course;
+        if (!learner.diverged) learner.set(settings);
+        else {
+          const good = learner.goBack(settings);
+          course.points = course.points.filter(({ updates }) => updates <= good);
+        }
       }
-      say();
+      paced();
     },
   });
   const panels = figure.panels(3), page = figure.lines();
@@ -141,6 +145,7 @@ export function show(figure, { colors, cell }) {
     if (copying?.lag !== setting.lag) copying = { lag: setting.lag, ...task(setting.lag) };
     courses = cells().map(begin);
     if (goes) for (const one of learners()) one.start();
+    paced();
     menu.show(!both);
     radius.show(cells().includes("RNN"));
     bias.show(cells().includes("LSTM"));
@@ -155,13 +160,15 @@ export function show(figure, { colors, cell }) {
       if (isNew) course.points = learning.thinned([...course.points, answer]);
       later();
     }
-    function heard() {
-      if (course.learner.diverged) for (const one of learners()) one.stop();
-      later();
-    }
     const hopeless = Math.log(SYMBOLS) + 1, question = () => ({ test });
-    course.learner = new learning.Learner({ net, batches, settings, judge, question, hopeless }, { heard, judged });
+    course.learner = new learning.Learner({ net, batches, settings, judge, question, hopeless }, { heard: paced, judged });
     return course;
+  }
+
+  // Side by side the two have made as many updates.
+  function paced() {
+    learning.keepStep(learners(), seen);
+    later();
   }
 
   function about({ cell, points }) {
@@ -186,18 +193,18 @@ export function show(figure, { colors, cell }) {
     const drawn = pictures(setting.lag, courses, colors);
     panels.draw(drawn.map(([panel]) => panel), drawn.map(([, marks]) => marks), sentence());
     go.textContent = going() ? "Stop" : "Start";
-    go.disabled = diverged().length > 0;
-    back.hidden = !go.disabled;
+    learning.offer(go, back, { canGo: diverged().length < courses.length, canGoBack: diverged().length > 0 });
     back.textContent = `Go back, with the rate ${RATES[tenth(setting.rate)]}`;
     page.write(courses.map(({ cell, learner, points }) => `${cell}: ${whole(learner.updates)} updates` +
       (points.length ? `, ${Math.round(100 * points.at(-1).accuracy)} % right` : "")).join(" · "), []);
   }
 
-  const { say, later } = learning.telling(figure, draw, going);
+  const say = learning.telling(figure, draw, going), later = () => figure.later(say);
   renew();
   figure.onResize(say);
   figure.onLeave(() => {
     for (const one of learners()) one.close();
     say();
   });
+  figure.onSight((sees) => { seen = sees; paced(); });
 }

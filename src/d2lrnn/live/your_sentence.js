@@ -37,7 +37,7 @@ export function letters(typed) {
   return {
     text: text.slice(-LONGEST),
     left: Math.max(0, text.length - LONGEST),
-    replaced: (words.plain(typed).match(/[^a-z\s]/gu) ?? []).length,
+    replaced: [...new Intl.Segmenter().segment(typed)].filter(({ segment }) => !/[a-z\s]/.test(words.plain(segment))).length,
     accents: /\p{M}/u.test(typed.normalize("NFD")),
   };
 }
@@ -248,7 +248,7 @@ export function show(figure, { colors, networks: { vocabulary, networks } }) {
     const found = letters(input.value);
     text = found.text;
     t = isExample ? text.trim().lastIndexOf(" ") : text.length - 1;
-    note.textContent = noteOn(found, input.value);
+    note.textContent = noteOn(isExample ? { text } : found, input.value);
     columns.forEach((one) => { one.read(text); one.paint(view); });
     position.range(Math.min(1, text.length), text.length);
     position.set(t + 1);
