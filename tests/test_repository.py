@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 CHAPTERS = sorted(BOOK.glob("[01][0-9]_*.ipynb"))
 STUDIES = sorted(BOOK.glob("studies/*.ipynb"))
-NOTEBOOKS = [*CHAPTERS, BOOK / "index.ipynb", *STUDIES]
+NOTEBOOKS = [*CHAPTERS, BOOK / "index.ipynb", BOOK / "your_own_text.ipynb", *STUDIES]
 PAGES = NOTEBOOKS + sorted(BOOK.rglob("*.md"))
 CITED = re.compile(
     r"https?://(?:dx\.)?doi\.org/([^\s)\"]+)|https?://arxiv\.org/(?:abs|pdf)/([\d.]+)|urn:isbn:([\dX-]+)"
