@@ -217,13 +217,15 @@ def test_it_translates_nine_of_ten_held_out_sentences(ours, held_out):
 
 def test_words_are_those_of_the_tokenizer(ask, ours, held_out):
     _, data = ours
-    for english, french in held_out:
-        assert ask("split", typed=english) == data.source_tokenizer(english)
-        [ids] = data.encode_sources([english])
-        assert ask("read", typed=english)["ids"] == ids
-        assert ask("read", typed=english.removesuffix("."))["ids"] == ids
-        written = ask("written", words=data.target_tokenizer(french))
-        assert written == data.target_tokenizer.join(data.target_tokenizer(french)).replace("\u202f", " ")
+    english, french = map(list, zip(*held_out, strict=True))
+    assert ask("split", typed=english) == [data.source_tokenizer(sentence) for sentence in english]
+    ids = data.encode_sources(english)
+    assert [found["ids"] for found in ask("read", typed=english)] == ids
+    without = [sentence.removesuffix(".") for sentence in english]
+    assert [found["ids"] for found in ask("read", typed=without)] == ids
+    words = [data.target_tokenizer(sentence) for sentence in french]
+    joined = [data.target_tokenizer.join(sentence).replace("\u202f", " ") for sentence in words]
+    assert ask("written", words=words) == joined
 
 
 @pytest.mark.parametrize(
@@ -242,7 +244,7 @@ def test_words_are_those_of_the_tokenizer(ask, ours, held_out):
     ids=["nothing", "blanks", "one letter", "signs", "curly", "Chinese", "emoji", "a web page", "4,500 letters"],
 )
 def test_what_people_type_becomes_words(ask, typed, tokens):
-    found = ask("read", typed=typed)
+    [found] = ask("read", typed=[typed])
     if tokens:
         assert found["tokens"] == tokens[: SAVED["longest"]]
         assert len(found["ids"]) == len(found["tokens"]) + 1

@@ -34,10 +34,11 @@ const questions = {
       }),
     };
   },
-  split: ({ translator }, model, { typed }) => translator.split(typed),
+  // Of each text of a list.
+  split: ({ translator }, model, { typed }) => typed.map((text) => translator.split(text)),
   near: ({ translator }, model, { word }) => translator.near(model, word),
-  written: ({ translator }, model, { words }) => translator.written(words),
-  read: ({ translate }, model, { typed }) => translate.read(model, typed),
+  written: ({ translator }, model, { words }) => words.map((sentence) => translator.written(sentence)),
+  read: ({ translate }, model, { typed }) => typed.map((text) => translate.read(model, text)),
   // Milliseconds, the median of some searches.
   time({ translator }, model, { ids, settings }) {
     const times = Array.from({ length: 30 }, () => {

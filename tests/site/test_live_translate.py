@@ -139,7 +139,7 @@ def test_it_survives_what_people_type(typed, says, is_drawn, figure):
 
 def test_a_near_word_is_offered(figure):
     type_in(figure, "The quene sleeps.")
-    figure.get_by_role("button", name="quene → queen").click()
+    figure.get_by_role("button", name="quene → queen", exact=True).click()
     assert figure.locator("textarea").input_value() == "The queen sleeps."
     assert "la reine dort." in figure.locator(".explorable-text").inner_text()
 

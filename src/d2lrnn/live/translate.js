@@ -17,7 +17,7 @@ const EXAMPLES = {
 const STYLE = `
 .translate-about { margin: .5rem 0 0 !important; font-variant-numeric: tabular-nums; } .translate sup { line-height: 0; }
 .translate-note { margin: 0 0 .6rem !important; font-size: 13px; }
-.translate .live-area textarea { min-height: 2.6rem; }
+.translate .live-area textarea { min-height: 2.8rem; }
 .explorable-panels.translate-room { gap: 1rem; flex-wrap: nowrap; }
 .translate-room.narrow { flex-wrap: wrap; }
 .translate-tree [data-node] { cursor: pointer; outline: none; }
@@ -44,7 +44,7 @@ const short = (word) => ([...word].length > 24 ? `${[...word].slice(0, 24).join(
 export function read(model, typed) {
   const all = translator.split(typed), found = all.slice(0, model.longest);
   const known = found.filter((word) => model.number.has(word)), unknown = [...new Set(found.filter((word) => !model.number.has(word)))];
-  const ended = /^\p{P}$/u.test(found.at(-1) ?? ".") || found.length === model.longest;
+  const ended = !/[\p{L}\p{N}]/u.test(found.at(-1) ?? "") || found.length === model.longest;
   const tokens = ended ? found : [...found, "."];
   const some = known.some((word) => /\p{L}/u.test(word));
   return { tokens, unknown, some, added: !ended, left: all.length - found.length, all: all.length,
@@ -197,7 +197,7 @@ export function show(figure, { colors, translator: saved }) {
     if (!search.tree.length) return;
     add("text", { class: "title", x: 4, y: 12 }, "The beam: under each word its log P so far");
     let at = 4;
-    for (const [name, color, dash] of [["kept", blue], ["finished", red], ["dropped (the best)", grey, "3 2"]]) {
+    for (const [name, color, dash] of [["kept", blue], ["finished or cut off", red], ["dropped (the best)", grey, "3 2"]]) {
       add("rect", { x: at, y: 24, width: 12, height: 12, rx: 3, ...box(color, dash) });
       add("text", { x: at + 17, y: 34 }, name);
       at += 34 + 6.6 * name.length;
@@ -210,7 +210,7 @@ export function show(figure, { colors, translator: saved }) {
         "stroke-width": best.has(node) ? 4 : node.kept ? 1.6 : 1, "stroke-dasharray": node.kept ? "none" : "3 3" });
     }
     for (const [node, { x, y, wide }] of places) {
-      const state = node.ended ? "finished" : node.kept ? "kept" : "dropped", rank = ranked.get(node);
+      const state = node.ended ? (node.word === translator.EOS ? "finished" : "cut off") : node.kept ? "kept" : "dropped", rank = ranked.get(node);
       const prefix = translator.path(node).map(word).join(" ");
       const group = add("g", { "data-node": prefix, "data-value": node.logP, "data-state": state, "data-step": node.step, role: "button",
         "aria-label": `${prefix}: ${state}${rank ? `, rank ${rank}, score ${fixed(node.score, 3)}` : ""}, log P ${fixed(node.logP)}` });
