@@ -101,7 +101,7 @@ def test_each_example_says_what_its_name_says(figure):
         "greedy goes in circles": "les bateaux les bateaux",
         "α changes the winner": "With α = 0, “ses grandes lettres étranges qui tombent.” would be first",
         "more probable, but wrong": "l'suivent",
-        "words that cross": "oiseau blanc",
+        "words that cross": "les oiseaux blancs suivent la reine fière.",
     }
     for name, words in says.items():
         figure.get_by_role("button", name=name, exact=True).click()

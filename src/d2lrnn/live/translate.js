@@ -11,13 +11,13 @@ const EXAMPLES = {
   "greedy goes in circles": ["These actresses of the new boats love them.", 3, 0.75],
   "α changes the winner": ["His big strange letters that fall always burn.", 5, 0.75],
   "more probable, but wrong": ["The sisters that the heroines hear follow her.", 2, 0.75],
-  "words that cross": ["My sad sister sees a white bird.", 2, 0.75],
+  "words that cross": ["The white birds follow the proud queen.", 2, 0.75],
 };
 
 const STYLE = `
 .translate-about { margin: .5rem 0 0 !important; font-variant-numeric: tabular-nums; } .translate sup { line-height: 0; }
 .translate-note { margin: 0 0 .6rem !important; font-size: 13px; }
-.translate .live-area textarea { min-height: 2.8rem; }
+.translate .live-area textarea { min-height: 2.8rem; } @media (max-width: 560px) { .translate .live-area textarea { min-height: 4.2rem; } }
 .explorable-panels.translate-room { gap: 1rem; flex-wrap: nowrap; }
 .translate-room.narrow { flex-wrap: wrap; }
 .translate-tree [data-node] { cursor: pointer; outline: none; }
@@ -197,7 +197,7 @@ export function show(figure, { colors, translator: saved }) {
     if (!search.tree.length) return;
     add("text", { class: "title", x: 4, y: 12 }, "The beam: under each word its log P so far");
     let at = 4;
-    for (const [name, color, dash] of [["kept", blue], ["finished or cut off", red], ["dropped (the best)", grey, "3 2"]]) {
+    for (const [name, color, dash] of [["kept", blue], ["finished", red], ["dropped, the best", grey, "3 2"]]) {
       add("rect", { x: at, y: 24, width: 12, height: 12, rx: 3, ...box(color, dash) });
       add("text", { x: at + 17, y: 34 }, name);
       at += 34 + 6.6 * name.length;
