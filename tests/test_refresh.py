@@ -19,6 +19,7 @@ WIDGETS = [
     "Explorable('toy', lambda n: (f'n is {n}', [[Line('n', [0, 1], [0, n], 'black')]]),"
     " {'n': Control('n', [1, 2])}, [Panel('x', 'y')])",
     "from d2lrnn.live.figures import Live\nLive('toy', 'your_sentence')",
+    "Live('toy translator', 'translate')",
 ]
 
 
@@ -51,9 +52,10 @@ def test_a_second_run_changes_nothing(tmp_path):
     box = models[notebook.cells[2].outputs[0].data[tool.VIEW]["model_id"]].state
     html = models[box.children[1].removeprefix("IPY_MODEL_")].state
     assert html.value == "<b>still</b>"
-    assert [model.state._esm for model in models.values() if "_esm" in model.state] == [tool.NO_SCRIPT] * 2
+    assert [model.state._esm for model in models.values() if "_esm" in model.state] == [tool.NO_SCRIPT] * 3
     datas = [model.state.data for model in models.values() if "data" in model.state]
     assert [data.networks for data in datas if "networks" in data] == [None]
+    assert [data.translator for data in datas if "translator" in data] == [None]
 
 
 @pytest.mark.parametrize("path", sorted(SCRIPT.parent.parent.glob("book/**/*.ipynb")), ids=lambda path: path.stem)

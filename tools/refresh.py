@@ -31,6 +31,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 # and VS Code show no saved figures.
 NO_SCRIPT = 'export default { render({ el }) { el.textContent = "Run the cells down to this figure to see it."; } };'
 QUIET = {"D2LRNN_QUIET": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+TRAINED = {"networks", "translator"}  # what live figures read: see d2lrnn.live.figures.DATA
 # What JupyterLab, VS Code and Colab leave in the metadata of a cell.
 EDITOR_NOTES = {"execution", "ExecuteTime", "collapsed", "scrolled", "id", "outputId", "colab", "vscode", "trusted"}
 
@@ -152,8 +153,8 @@ def rename_models(cells, models, name):
     for model in models.values():
         if "_esm" in model["state"]:
             model["state"]["_esm"] = NO_SCRIPT
-        if "networks" in model["state"].get("data", {}):
-            model["state"]["data"]["networks"] = None
+        for name in TRAINED & model["state"].get("data", {}).keys():
+            model["state"]["data"][name] = None
     text = json.dumps({new: models[old] for old, new in new_ids.items()})
     for old, new in new_ids.items():
         text = text.replace(f"IPY_MODEL_{old}", f"IPY_MODEL_{new}")

@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 import pydata_sphinx_theme
 from fontTools import subset
 
-from d2lrnn.live.figures import NETWORKS, bundle, source
+from d2lrnn.live.figures import DATA, bundle, source
 
 UNUSED = ["scripts/fontawesome.js", "sphinx-thebe", "sphinx-design", "design-tabs.js"]
 SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
@@ -26,7 +26,7 @@ SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
 FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
 LIVE = "d2lrnn.live.figures.Live"
 LIVE_SCRIPT = "live_figures.js"
-NETWORKS_SCRIPT = "live_networks.js"
+DATA_SCRIPTS = {name: f"live_{name}.js" for name in DATA}
 # Rules of the theme's stylesheet: one icon each, and one font each.
 ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]+"\}')
 FONT = re.compile(r"url\(\.\./vendor/fontawesome/webfonts/([a-z0-9-]+)\.woff2\)[^}]*\}")
@@ -55,12 +55,12 @@ def write_figure_scripts(app):
     static.mkdir(parents=True, exist_ok=True)
     script = f"const FIGURE_SCRIPTS = {json.dumps(texts, ensure_ascii=False)};\n"
     script += f"const LIVE_SCRIPTS = {json.dumps({LIVE: LIVE_SCRIPT})};\n"
-    script += f"const NETWORKS_SCRIPT = {json.dumps(NETWORKS_SCRIPT)};\n"
+    script += f"const DATA_SCRIPTS = {json.dumps(DATA_SCRIPTS)}, LIVE_DATA = {{}};\n"
     (static / "figure_scripts.js").write_text(script, encoding="utf-8")
     live = f"FIGURE_SCRIPTS[{json.dumps(LIVE)}] = {json.dumps(bundle(), ensure_ascii=False)};\n"
     (static / LIVE_SCRIPT).write_text(live, encoding="utf-8")
-    networks = f"const LIVE_NETWORKS = {source(NETWORKS)};\n"
-    (static / NETWORKS_SCRIPT).write_text(networks, encoding="utf-8")
+    for name, file in DATA_SCRIPTS.items():
+        (static / file).write_text(f"LIVE_DATA.{name} = {source(DATA[name])};\n", encoding="utf-8")
 
 
 def place_404(app, config):

@@ -44,9 +44,10 @@
 
   async function bring(name, state, el) {
     await load(LIVE_SCRIPTS[name]);
-    if (state.data.networks === null) { // the figure reads trained networks: they are saved once for all pages
-      await load(NETWORKS_SCRIPT);
-      state.data.networks = LIVE_NETWORKS;
+    for (const [data, file] of Object.entries(DATA_SCRIPTS)) {
+      if (state.data[data] !== null) continue;
+      await load(file); // trained networks are saved once for all pages
+      state.data[data] = LIVE_DATA[data];
     }
     await showExplorable(name, state, el);
   }

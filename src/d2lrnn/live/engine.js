@@ -58,21 +58,21 @@ function addEightToTwo(Y, y, A, a, W, w0, n, m) {
 }
 
 // A W, where W has n columns.
-function product(A, W, n) {
+export function product(A, W, n) {
   const m = W.length / n, Y = zeros(A, (A.length / m) * n);
   addProduct(Y, A, W, n);
   return Y;
 }
 
 // The transpose of W, where W has n columns.
-function transpose(W, n) {
+export function transpose(W, n) {
   const m = W.length / n, WT = zeros(W, W.length);
   for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) WT[j * m + i] = W[i * n + j];
   return WT;
 }
 
 // A bias is added to every row. So its gradient is the sum of all rows.
-function addToRows(Y, b) {
+export function addToRows(Y, b) {
   for (let y = 0; y < Y.length; y += b.length) for (let j = 0; j < b.length; j++) Y[y + j] += b[j];
 }
 
@@ -456,7 +456,7 @@ export function load({ weights, ...sizes }, Float = Float64Array) {
 }
 
 // A sign, 5 bits of exponent and 10 of fraction; exponent 0 is for the smallest numbers and zero.
-function float16(bits) {
+export function float16(bits) {
   const sign = bits >> 15 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
   return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
 }

@@ -19,12 +19,14 @@ MODULES = {
     "learning": "live/learning.js",
     "learns_to_write": "live/learns_to_write.js",
     "train_copy": "live/train_copy.js",
+    "translator": "live/translator.js",
+    "translate": "live/translate.js",
 }
 HOST = "live/page.js"
-FIGURES = [name for name in MODULES if name not in ("drawing", "engine", "words", "learning")]
-# Trained networks, written by tools/train_live_networks.py, and the figures that read them.
-NETWORKS = "live/networks.json"
-WITH_NETWORKS = ["your_sentence"]
+FIGURES = [name for name in MODULES if name not in ("drawing", "engine", "words", "learning", "translator")]
+# Trained networks, written by the scripts tools/train_live_….py, and the figures that read them.
+DATA = {"networks": "live/networks.json", "translator": "live/translator.json"}
+READS = {"your_sentence": "networks", "translate": "translator"}
 
 
 def source(path):
@@ -70,8 +72,8 @@ class Live(anywidget.AnyWidget):
         if figure not in FIGURES:
             raise ValueError(f"there is no live figure {figure!r}, only {', '.join(FIGURES)}")
         self.name = name
-        if figure in WITH_NETWORKS:
-            data["networks"] = json.loads(source(NETWORKS))
+        if name_of_data := READS.get(figure):
+            data[name_of_data] = json.loads(source(DATA[name_of_data]))
         super().__init__(data={"name": name, "figure": figure, "colors": COLORS, **data})
 
     def __repr__(self):

@@ -202,7 +202,7 @@ class Figure {
   }
 }
 
-const FIGURES = { eigenvalues, your_sentence, learns_to_write, train_copy };
+const FIGURES = { eigenvalues, your_sentence, learns_to_write, train_copy, translate };
 
 function render({ model, el }) {
   const data = model.get("data");
