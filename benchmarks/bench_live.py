@@ -1,11 +1,15 @@
-"""The engine of the live figures under Node beside torch: training steps of small recurrent networks.
+"""The live figures: how fast their engine trains, beside torch, and how long a reader waits for an answer.
 
-    python benchmarks/bench_live.py [batch_1] [batch_16]
+    python benchmarks/bench_live.py [batch_1] [batch_16] [answers]
 
-One thread. Hidden 64, 28 symbols, 32 steps: forward, backward, clipping, Adam, the state carried on. Speeds are tokens
-per second of processor time, so that other programs disturb little; the sides take turns and the median round counts.
+*batch_1, batch_16*: the engine under Node beside torch, training small recurrent networks. One thread. Hidden 64,
+28 symbols, 32 steps: forward, backward, clipping, Adam, the state carried on. Speeds are tokens per second of
+processor time, so that other programs disturb little; the sides take turns and the median round counts.
 karpathy/recurrentjs trains such networks with batch 1 under Node, on one core of the machine this book was made on, at
 6,800 tokens/s (RNN) and 1,800 (LSTM); wanted are five times that.
+
+*answers*: the built site in headless Chromium. From a move of a control, or a letter typed, to the next frame that is
+drawn: the median and the largest of 40, in milliseconds. Wanted are 50.
 """
 
 import json
@@ -13,9 +17,11 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from statistics import median
 
 import torch
+from playwright.sync_api import sync_playwright
 from sections import record, run
 from torch import nn
 from torch.nn import functional as F
@@ -107,5 +113,52 @@ def speed(B):
             record(name, tokens_per_second=median(values), of_torch=median(values) / first)
 
 
+SITE = Path(__file__).parent.parent / "_build/html/book"
+# A page, a figure, and which of its inputs is moved.
+MOVED = {
+    "eigenvalues": ("07_vanishing_and_exploding_gradients", "eigenvalues_by_hand", "input[type=range]"),
+    "your sentence, letter": ("08_lstm", "your_sentence_08", "input[type=range]"),
+    "your sentence, typing": ("08_lstm", "your_sentence_08", "textarea"),
+    "translate, alpha": ("14_beam_search", "translate_14", "input[type=range]:last-of-type"),
+    "translate, typing": ("14_beam_search", "translate_14", "textarea"),
+}
+# Live figures come when the reader is near.
+WAKE = """async () => {
+    for (let next; (next = document.querySelector(".page-widget.waiting")); ) {
+        next.scrollIntoView();
+        await new Promise((come) => setTimeout(come, 50));
+    }
+}"""
+# In the page: 40 moves, and for each the milliseconds until the frame after it is drawn. A long text is typed on.
+MOVE = """async (input) => {
+    const { min, max, value } = input, found = [];
+    for (let i = 0; i < 40; i++) {
+        const start = performance.now();
+        input.value = input.type === "range" ? +min + ((max - min) * i) / 39 : value + " and the lamp".slice(0, i % 13);
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+        found.push(performance.now() - start);
+    }
+    return found;
+}"""
+
+
+def answers():
+    print("milliseconds until a reader sees the answer: median, largest")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, (page_name, figure, control) in MOVED.items():
+            page = chromium.new_page(viewport={"width": 390, "height": 844})
+            page.goto((SITE / f"{page_name}.html").as_uri())
+            page.evaluate(WAKE)
+            input = page.locator(f'figure[data-name="{figure}"]').locator(control).first
+            input.scroll_into_view_if_needed()
+            found = input.evaluate(MOVE)
+            print(f"  {name:<24}{median(found):>8.1f}{max(found):>8.1f}")
+            record(name, median_milliseconds=median(found), largest_milliseconds=max(found))
+            page.close()
+        chromium.close()
+
+
 if __name__ == "__main__":
-    run({"batch_1": lambda: speed(1), "batch_16": lambda: speed(16)})
+    run({"batch_1": lambda: speed(1), "batch_16": lambda: speed(16), "answers": answers})

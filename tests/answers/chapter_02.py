@@ -62,8 +62,35 @@ def tokenize_mixed(line):
     return re.findall(r"[A-Za-z0-9']+|\S", line)
 
 
-def costs(B, T, V, D):
-    return B * T * V * D, 4 * B * T * V, 8 * B * T
+def text_needed(tokens, share, exponent=None):
+    counts = Counter(tokens)
+    once = sum(n == 1 for n in counts.values())
+    beta = once / len(counts)
+    power = 1 / (beta - 1) if exponent is None else exponent(beta)
+    return len(tokens) * (share * len(tokens) / once) ** power
+
+
+def text_needed_by_steps(tokens, share):
+    """(2.8) tried on longer and longer texts, then between the last two."""
+    now = share_of_rare(tokens, 1)
+    beta = now * len(tokens) / len(set(tokens))
+    low, high = 1.0, 2.0
+    while now * high ** (beta - 1) > share:
+        low, high = high, 2 * high
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if now * middle ** (beta - 1) > share else (low, middle)
+    return len(tokens) * low
+
+
+def text_needed_in_place(tokens, share):
+    tokens.sort(reverse=True)
+    return text_needed(tokens, share)
+
+
+def text_needed_from_beta(tokens, share):
+    beta = share_of_rare(tokens, 1) * len(tokens) / len(set(tokens))
+    return len(tokens) * (share / beta) ** (1 / (beta - 1))
 
 
 def merge_step(words, weighted=True, left_to_right=True, once_per_word=False):
@@ -145,7 +172,7 @@ RIGHT = {
     "zero_rows": ([0, 2, 4], [2]),
     "embedding_gradient": embedding_gradient,
     "tokenize_mixed": tokenize_mixed,
-    "costs": costs,
+    "text_needed": text_needed,
     "merge_step": merge_step,
     "round_trip": ("Yes, sir.", "Yes , sir ."),
 }
@@ -155,7 +182,8 @@ ALSO_RIGHT = [
     ("half_the_text", (x for x in (share_of_rare(HALF, 2), "b"))),
     ("vocab_of_size", lambda *given: iter(vocab_of_size(*given))),
     ("tokenize_mixed", lambda line: (match[0] for match in re.finditer(r"[A-Za-z0-9']+|\S", line))),
-    ("costs", lambda *sizes: torch.tensor(costs(*sizes))),
+    ("text_needed", text_needed_by_steps),
+    ("text_needed", lambda tokens, share: round(text_needed(tokens, share), 2)),
     ("half_the_text", [0.149, " B"]),
     ("half_the_text", (0.15, "b")),
     ("zero_rows", [{4, 2, 0}, {2}]),
@@ -171,7 +199,6 @@ ALSO_RIGHT = [
 WRONG = [
     ("vocab_of_size", lambda train, held_out, size: size, "two values are asked for"),
     ("tokenize_mixed", lambda line: [1, 2], "a list of tokens"),
-    ("costs", lambda B, T, V, D: 3, "three numbers"),
     ("round_trip", 3, "two values are asked for"),
     ("half_the_text", "b", "a pair"),
     ("half_the_text", 0.17, "a pair"),
@@ -240,14 +267,26 @@ WRONG = [
     ("tokenize_mixed", lambda line: re.findall(r"[A-Za-z0-9'’]+|\S", line), "curly"),
     ("tokenize_mixed", lambda line: [t.lower() for t in tokenize_mixed(line)], "became"),
     ("tokenize_mixed", lambda line: " ".join(tokenize_mixed(line)), "one str"),
-    ("costs", lambda B, T, V, D: (2 * B * T * V * D, 0, 0), "counts as one"),
-    ("costs", lambda B, T, V, D: (B * T * D, 0, 0), "look-up copies"),
-    ("costs", lambda B, T, V, D: (B * V * D, 0, 0), "how many products"),
-    ("costs", lambda B, T, V, D: (B * T * V * D, B * T * V, 0), "more than one byte"),
-    ("costs", lambda B, T, V, D: (B * T * V * D, 4 * V * D, 0), "one-hot tensor are not right"),
-    ("costs", lambda B, T, V, D: (B * T * V * D, 4 * B * T * V, B * T), "an int64"),
-    ("costs", lambda B, T, V, D: (B * T * V * D, 4 * B * T * V, 8 * B * T * V), "ids are not right"),
-    ("costs", lambda B, T, V, D: (1, 2), "three numbers"),
+    ("text_needed", lambda tokens, share: text_needed(tokens, share) / len(tokens), "times longer"),
+    ("text_needed", lambda tokens, share: text_needed(tokens, share) - len(tokens), "must be added"),
+    (
+        "text_needed",
+        lambda tokens, share: text_needed(tokens, share) / len(tokens) * len(set(tokens)),
+        "number of types",
+    ),
+    ("text_needed", lambda tokens, share: text_needed(tokens, share, lambda beta: beta - 1), "the power must move"),
+    ("text_needed", lambda tokens, share: text_needed(tokens, share, lambda beta: 1 / beta), "exponent of V(N)"),
+    ("text_needed", lambda tokens, share: text_needed(tokens, share, lambda beta: -1 / beta), "exponent of V(N)"),
+    ("text_needed", lambda tokens, share: text_needed(tokens, share, lambda beta: 1 / (1 - beta)), "which sign has"),
+    ("text_needed", lambda tokens, share: share_of_rare(tokens, 1) * len(tokens) / share, "stayed the same"),
+    (
+        "text_needed",
+        lambda tokens, share: text_needed(tokens, share, lambda beta: 1 / (share_of_rare(tokens, 1) - 1)),
+        "a share of the types",
+    ),
+    ("text_needed", text_needed_from_beta, "is now n_1 / N"),
+    ("text_needed", lambda tokens, share: 1000, "1000 tokens do not"),
+    ("text_needed", text_needed_in_place, "changes the list"),
     ("merge_step", lambda words: merge_step(words, weighted=False), "as often as its word"),
     ("merge_step", lambda words: (("o", "l"), words), "wrong way round"),
     ("merge_step", lambda words: (("e", "w"), words), "not ('e', 'w')"),

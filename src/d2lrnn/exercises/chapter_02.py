@@ -215,30 +215,35 @@ def tokenize_mixed(answer):
 
 
 @checker(
-    "02.costs",
-    praise="|V| is in the cost of the product and not in the cost of the look-up: a large vocabulary is cheap to read.",
+    "02.text_needed",
+    praise="With a β of one half, half the share takes four times the text, and a tenth of it a hundred times.",
 )
-def costs(answer):
-    B, T, V, D = 3, 5, 11, 7  # V is |V|
-    result = call(answer, B, T, V, D)
-    try:
-        multiply_adds, one_hot_bytes, id_bytes = map(number, result)
-    except (TypeError, ValueError) as error:
-        return f"three numbers are asked for: multiply-adds, and two numbers of bytes ({error})."
-    if multiply_adds == 2 * B * T * V * D:
-        return "you counted a multiplication and the addition after it as two; here the pair counts as one."
-    if multiply_adds == B * T * D:
-        return "that is how many numbers the look-up copies; the product also multiplies by all the zeros."
-    if multiply_adds != B * T * V * D:
-        return "that many multiply-adds is not right: how many numbers has the result, how many products are in each?"
-    if one_hot_bytes == B * T * V:
-        return "the second number counts the entries of the one-hot tensor; a float32 entry takes more than one byte."
-    if one_hot_bytes != 4 * B * T * V:
-        return "the bytes of the one-hot tensor are not right: its shape is (B, T, |V|), in float32."
-    if id_bytes == B * T:
-        return "the third number counts the ids; an int64 takes more than one byte."
-    if id_bytes != 8 * B * T:
-        return "the bytes of the ids are not right: their shape is (B, T), in int64."
+def text_needed(answer):
+    # (N, V, n_1) are (8, 6, 4) and (15, 8, 5).
+    for tokens, share in [(list("abcdeeff"), 0.3), (list("ghijkllmmnnnnnn"), 0.05)]:
+        N, counts = len(tokens), Counter(tokens)
+        once = sum(n == 1 for n in counts.values())
+        beta = once / len(counts)
+        right = N * (share * N / once) ** (1 / (beta - 1))
+        given = list(tokens)
+        result = number(call(answer, given, share))
+        if given != tokens:
+            return "your function changes the list it is given; leave it as it is."
+        if close(result, right, 1e-3):
+            continue
+        slips = [
+            (right / N, "that is how many times longer the text must be; how many tokens are these?"),
+            (right - N, "that is how many tokens must be added; those of the list count too."),
+            (right / N * len(counts), "you multiplied the number of types, not that of the tokens."),
+            (N * (share * N / once) ** (beta - 1), "solve for the length: the power must move to the other side."),
+            (N * (share * N / once) ** (1 / beta), "that is the exponent of V(N); that of the share is β − 1."),
+            (N * (share * N / once) ** (-1 / beta), "that is the exponent of V(N); that of the share is β − 1."),
+            (N * (share * N / once) ** (1 / (1 - beta)), "your text is shorter than the list: which sign has β − 1?"),
+            (once / share, "this would be so if n_1 stayed the same, but it grows with the text."),
+            (N * (share * N / once) ** (1 / (once / N - 1)), "β is a share of the types, not of the tokens."),
+            (N * (share / beta) ** (1 / (beta - 1)), "the share of new tokens is now n_1 / N; β is n_1 / V(N)."),
+        ]
+        return find_slip(result, slips, 1e-3) or f"{result:.4g} tokens do not give the share {share} by (2.8)."
 
 
 @checker(
