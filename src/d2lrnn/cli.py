@@ -160,32 +160,29 @@ class Progress:
     """A bar for somebody who watches, else a line for each epoch."""
 
     def __init__(self):
-        self.bar, self.best = None, math.inf
+        self.bar, self.best, self.seconds = None, math.inf, 0
 
-    def start(self, job, done):
-        self.job = job
+    def start(self, job):
+        self.job, self.since = job, time.perf_counter()
         total = job.settings.num_epochs * job.updates
-        self.bar = tqdm(
-            total=total, initial=done * job.updates, unit="update", dynamic_ncols=True, disable=not sys.stderr.isatty()
-        )
-        self.since = time.perf_counter()
+        self.bar = tqdm(total=total, unit="update", dynamic_ncols=True, leave=False, disable=not sys.stderr.isatty())
 
     def update(self, epoch, step, loss):
-        if self.bar is None:
-            return
         self.bar.update()
         speed = step * self.job.tokens / self.job.updates / (time.perf_counter() - self.since)
-        self.bar.set_postfix_str(f"{speed:,.0f} tokens/s, loss {loss:.3f}, validation {self.best:.3f}", refresh=False)
+        best = f", validation {self.best:.3f}" if math.isfinite(self.best) else ""
+        self.bar.set_postfix_str(f"{speed:,.0f} tokens/s, loss {loss:.3f}{best}", refresh=False)
 
     def row(self, row):
         score, mark = row["held_out_perplexity"], ""
         if score < self.best:
             self.best, mark = score, "  best so far"
-        seconds = time.perf_counter() - self.since
+        speed, self.seconds = self.job.tokens / (row["seconds"] - self.seconds), row["seconds"]
         self.since = time.perf_counter()
+        self.bar.update(row["epoch"] * self.job.updates - self.bar.n)  # epochs of a checkpoint count
         self.bar.write(
             f"epoch {row['epoch']:3d}  training {row['train_perplexity']:8.3f}  validation {score:8.3f}  "
-            f"{self.job.tokens / seconds:8,.0f} tokens/s  {duration(row['seconds'])}{mark}",
+            f"{speed:8,.0f} tokens/s  {duration(row['seconds'])}{mark}",
             file=sys.stderr,
         )
 
@@ -193,7 +190,7 @@ class Progress:
 def follow(job, out, progress):
     """Train with a report of each epoch; Ctrl-C keeps what the last epoch has saved."""
     checkpoint = Path(job.settings.checkpoint)
-    progress.start(job, 0)
+    progress.start(job)
     last = None
     try:
         for last in recipes.train(job, out):

@@ -64,6 +64,18 @@ class Job:
     updates: int
 
 
+def cosine(num_epochs):
+    """A learning rate that falls along half a cosine, from all of it in the first epoch to nearly nothing in the last.
+
+    Args:
+        num_epochs: how many epochs there are.
+
+    Returns:
+        function of the epoch, counted from 1. Source: Loshchilov and Hutter (2017), without restarts.
+    """
+    return lambda epoch: 0.5 * (1 + math.cos(math.pi * (epoch - 1) / num_epochs))
+
+
 def text_size(num_tokens):
     """The number of hidden units for a text of so many training tokens: a larger network would learn it by heart."""
     return 128 if num_tokens < 20_000 else 256 if num_tokens < 60_000 else 512
@@ -104,7 +116,9 @@ def text_job(
     embedding = None if V <= 256 else 256
     hidden = hidden or text_size(N)
     model = LanguageModel(V, hidden, cell, layers, embedding, dropout, vocabulary=vocab.digest)
-    data = text_data(model, train_ids, validation_ids[:VALIDATED], batch_size, num_steps)
+    # The state is carried on, as it will be when the model writes, unless each epoch sees other parts of the text.
+    sampling = "sequential" if N <= EPOCH else "random"
+    data = text_data(model, train_ids, validation_ids[:VALIDATED], batch_size, num_steps, sampling)
     updates = min(N, EPOCH) // (batch_size * num_steps)
     if N > EPOCH:
         data = Data(
@@ -126,7 +140,7 @@ def text_job(
         f"{len(test_ids):,} for the test",
         "vocabulary": f"{V:,} {dict(word='words', char='characters', letter='letters')[level]} with <unk>",
     }
-    settings = Settings(**training)
+    settings = Settings(schedule=cosine(training["num_epochs"]), **training)
     return Job(model, data, settings, writer.save, baselines, scores, facts, updates * batch_size * num_steps, updates)
 
 
@@ -224,7 +238,8 @@ def pair_job(
     tokens = sum(map(len, encoded[1]))
     updates = math.ceil(len(train) / batch_size)
     translator = Translator(model, pair_data)
-    return Job(model, data, Settings(**training), translator.save, baselines, scores, facts, tokens, updates)
+    settings = Settings(schedule=cosine(training["num_epochs"]), **training)
+    return Job(model, data, settings, translator.save, baselines, scores, facts, tokens, updates)
 
 
 def nearest_sentence(train, test, data):
