@@ -263,7 +263,7 @@ def test_nothing_to_join_is_an_empty_sentence():
 
 
 def test_tokenizer_errors():
-    with pytest.raises(ValueError, match='"word" or "char"'):
+    with pytest.raises(ValueError, match='"word", "char" or "letter"'):
         Tokenizer("words")
     with pytest.raises(ValueError, match="leave it out"):
         Tokenizer("char", elision=True)

@@ -230,7 +230,7 @@ def decode(data, source):
         str.
 
     Raises:
-        ValueError: the bytes are no text, or not in UTF-8.
+        ValueError: the bytes are not UTF-8.
     """
     try:
         text = data.decode("utf-8")
@@ -239,8 +239,6 @@ def decode(data, source):
             f"{source} is not UTF-8 text: byte {error.start} cannot be decoded. "
             "Save the file again with the encoding UTF-8."
         ) from error
-    if "\0" in text:
-        raise ValueError(f"{source} is not a text in UTF-8: it has zero bytes, as programs, pictures and UTF-16 have")
     return text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")  # joined files have many of these marks
 
 

@@ -63,7 +63,10 @@ class TextFiles:
             while at < stop:
                 after = min(stop, _word_end(file, min(at + BLOCK, size)))
                 file.seek(at)
-                yield decode(file.read(after - at), name)
+                data = file.read(after - at)
+                if b"\0" in data:
+                    raise ValueError(f"{name} is not UTF-8 text: it has zero bytes, as pictures and UTF-16 have")
+                yield decode(data, name)
                 at = after
             if at == size and stop == size and start < first + size < end:
                 yield "\n"  # between two files
