@@ -72,7 +72,7 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
     help="Hidden units of a layer. [128 to 512, by the size of the text; for pairs 256]",
 )
 @click.option("--layers", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="[0.5; for pairs 0.3]")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="[0.2; for pairs 0.3]")
 @click.option(
     "--attention",
     type=click.Choice(["dot", "additive", "none"]),
@@ -80,7 +80,7 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
     show_default=True,
     help="Of a translator.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=None, help="At most so many. [40; for pairs 20]")
+@click.option("--epochs", type=click.IntRange(1), default=None, help="At most so many. [30; for pairs 20]")
 @click.option(
     "--patience",
     type=click.IntRange(1),
@@ -88,10 +88,10 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
     show_default=True,
     help="Stop after so many epochs without a better validation score.",
 )
-@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate of AdamW. [0.003; for pairs 0.001]")
-@click.option("--batch-size", type=click.IntRange(1), help="Sequences side by side. [32; for pairs 64]")
+@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate of AdamW. [0.005; for pairs 0.001]")
+@click.option("--batch-size", type=click.IntRange(1), help="Sequences side by side. [16; for pairs 64]")
 @click.option(
-    "--steps", type=click.IntRange(1), default=64, show_default=True, help="Time steps through which gradients flow."
+    "--steps", type=click.IntRange(1), default=32, show_default=True, help="Time steps through which gradients flow."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--device", help="cpu, cuda or mps. [cpu]")
@@ -122,12 +122,12 @@ def train(files, out, translate, source, target, attention, epochs, lr, batch_si
         raise ValueError(f"there is nothing to resume: {checkpoint or 'of a dry run'} does not exist")
     own = {name: value for name, value in options.items() if value is not None}
     own |= dict(
-        num_epochs=epochs or (20 if pairs else 40),
-        lr=lr or (0.001 if pairs else 0.003),
+        num_epochs=epochs or (20 if pairs else 30),
+        lr=lr or (0.001 if pairs else 0.005),
         num_steps=steps,
         checkpoint=checkpoint,
     )
-    own |= dict(batch_size=batch_size or (64 if pairs else 32), optimizer="adamw", show_progress=False)
+    own |= dict(batch_size=batch_size or (64 if pairs else 16), optimizer="adamw", show_progress=False)
     progress = Progress()
     own["report"] = progress.update
     if pairs:

@@ -78,11 +78,11 @@ def cosine(num_epochs):
 
 def text_size(num_tokens):
     """The number of hidden units for a text of so many training tokens: a larger network would learn it by heart."""
-    return 128 if num_tokens < 20_000 else 256 if num_tokens < 60_000 else 512
+    return 128 if num_tokens < 20_000 else 256 if num_tokens < 1_000_000 else 512
 
 
 def text_job(
-    paths, level="char", keep_case=False, min_freq=None, cell="lstm", hidden=None, layers=1, dropout=0.5, **training
+    paths, level="char", keep_case=False, min_freq=None, cell="lstm", hidden=None, layers=1, dropout=0.2, **training
 ):
     """A language model for the text of some files, split by position: 80 % training, 10 % validation, 10 % test.
 
