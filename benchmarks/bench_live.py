@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from d2lrnn import live
 from d2lrnn.layers import CELLS
 
-V, h, T, UPDATES, ROUNDS = 28, 64, 32, 20, 15
+V, h, T, UPDATES, ROUNDS = 28, 64, 32, 100, 11
 
 # Reads the engine and the batch size, then makes some updates for each line and answers with the seconds they took.
 NODE = """
