@@ -38,14 +38,16 @@ def save_file(content, path):
     # The old file stays whole until the new one is on the disk; then one rename replaces it.
     unfinished = Path(f"{path}.unfinished")
     try:
+        whole = io.BytesIO()  # in memory first: writing to a full disk, torch raises an error that does not say so
+        torch.save(content, whole)
         with open(unfinished, "wb") as file:
-            torch.save(content, file)
+            file.write(whole.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         load_file(unfinished)
         os.replace(unfinished, path)
-    except OSError:
-        raise
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror or error}; nothing was changed", str(path)) from error
     except Exception as error:  # pickle fails in many ways
         raise TypeError(
             f"{path} was not written: content must be tensors, numbers, str, dicts, lists and tuples only; of anything "
