@@ -236,7 +236,7 @@ def ngram_order_and_smoothing(order, eps):
     a, b = round(0.8 * len(letters)), round(0.9 * len(letters))
     vocab = Vocab(letters[:a])
     train, validation = (torch.tensor(vocab.to_ids(part)) for part in (letters[:a], letters[a:b]))
-    orders, epsilons = list(range(1, 8)), [0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 300]
+    orders, epsilons = list(range(1, 8)), [0.01, 0.3, 1, 3, 10, 30, 100, 300]
     panels = []
     for x, settings in ((orders, [(n, eps) for n in orders]), (epsilons, [(order, e) for e in epsilons])):
         models = [ngrams.LaplaceModel(train, n, len(vocab), e) for n, e in settings]
