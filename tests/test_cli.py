@@ -305,6 +305,43 @@ def test_what_is_missing_or_of_another_kind_is_said(model, text, pairs, tmp_path
     one_error(run("train", "--out", tmp_path / "m.pt"), "file to learn from")
 
 
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("text.txt", ["write over", "text.txt"]),
+        ("model.csv", ["another ending"]),
+        ("model.png", ["another ending"]),
+        ("text.pt", []),
+    ],
+)
+def test_training_writes_over_nothing_that_it_reads(out, words, text, tmp_path):
+    before = text.read_bytes()
+    found = run("train", text, "--out", tmp_path / out, *SMALL)
+    one_error(found, *words) if words else None
+    assert text.read_bytes() == before and (found.exit_code == 0) == (not words)
+
+
+def test_a_table_of_pairs_is_not_replaced_by_the_history(pairs, tmp_path):
+    table = pairs.rename(tmp_path / "fr.csv")
+    before = table.read_bytes()
+    one_error(run("train", table, "--translate", "--out", tmp_path / "fr.pt", *SMALL), "write over", "fr.csv")
+    assert table.read_bytes() == before
+
+
+def test_options_that_do_not_go_together_are_refused(text, pairs, tmp_path):
+    out = ["--out", tmp_path / "m.pt"]
+    one_error(run("train", text, *out, "--level", "letter", "--keep-case"), "letter")
+    one_error(run("train", pairs, "--translate", *out, "--level", "letter"), "letter")
+    one_error(run("train", text, "--dry-run", "--resume"), "nothing to resume")
+
+
+def test_a_translator_keeps_capitals_where_asked(pairs, tmp_path):
+    options = ["--out", tmp_path / "fr.pt", "--hidden", "8", "--epochs", "1", "--keep-case"]
+    assert run("train", pairs, "--translate", *options).exit_code == 0
+    data = Translator.load(tmp_path / "fr.pt").data
+    assert not data.source_tokenizer.lower and not data.target_tokenizer.lower
+
+
 def test_a_line_that_cannot_be_translated_is_named(pairs, tmp_path):
     run("train", pairs, "--translate", "--out", tmp_path / "fr.pt", "--hidden", "8", "--epochs", "1")
     one_error(run("translate", tmp_path / "fr.pt", input="the girl is happy .\nqqq zzz\n"), "line 2")

@@ -29,7 +29,7 @@ class Commands(click.Group):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except (OSError, ValueError, TypeError, TrainingDiverged) as error:
+        except (OSError, ValueError, TrainingDiverged) as error:
             text = (
                 f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
             )
@@ -115,11 +115,17 @@ def train(files, out, translate, source, target, attention, epochs, lr, batch_si
     if not files and not source:
         raise click.UsageError("give the file to learn from, or - for standard input")
     pairs = translate or source
+    if options["level"] == "letter" and (pairs or options["keep_case"]):
+        raise click.UsageError("--level letter is for a text in lower case: without pairs and without --keep-case")
+    if resume and dry_run:
+        raise click.UsageError("--dry-run trains nothing, so there is nothing to resume: leave one of the two out")
+    if out:
+        spare_files(out, [*files, source, target])
     checkpoint = None if dry_run else f"{out}.training"
     if checkpoint and Path(checkpoint).exists() and not resume:
         raise ValueError(f"{checkpoint} holds training that was interrupted: add --resume to go on, or delete the file")
-    if resume and not (checkpoint and Path(checkpoint).exists()):
-        raise ValueError(f"there is nothing to resume: {checkpoint or 'of a dry run'} does not exist")
+    if resume and not Path(checkpoint).exists():
+        raise ValueError(f"there is nothing to resume: {checkpoint} does not exist")
     own = {name: value for name, value in options.items() if value is not None}
     own |= dict(
         num_epochs=epochs or (20 if pairs else 30),
@@ -131,7 +137,6 @@ def train(files, out, translate, source, target, attention, epochs, lr, batch_si
     progress = Progress()
     own["report"] = progress.update
     if pairs:
-        own.pop("keep_case")
         job = recipes.pair_job(
             sentence_pairs(files, source, target), attention=None if attention == "none" else attention, **own
         )
@@ -142,6 +147,17 @@ def train(files, out, translate, source, target, attention, epochs, lr, batch_si
         follow(job, out, progress)
 
 
+def spare_files(out, given):
+    """Refuse a name for the model with which training would write over what it reads, or over the model itself."""
+    written = [out, Path(out).with_suffix(".csv"), Path(out).with_suffix(".png"), f"{out}.training"]
+    if len({*map(Path, written)}) < len(written):
+        raise ValueError(f"{out} would be written over by the history or its picture: give the model another ending")
+    read = {Path(path).resolve() for path in given if path and path != "-"}
+    for path in map(Path, written):
+        if path.resolve() in read:
+            raise ValueError(f"training would write over {path}, which it reads: give --out another name")
+
+
 def sentence_pairs(files, source, target):
     if source:
         return load_parallel(source, target)
@@ -150,10 +166,10 @@ def sentence_pairs(files, source, target):
     return load_pairs(files[0])
 
 
-def say(facts):
+def say(facts, err=True):
     width = max(map(len, facts))
     for name, fact in facts.items():
-        click.echo(f"{name:{width}}  {fact if isinstance(fact, str) else f'{fact:.4g}'}", err=True)
+        click.echo(f"{name:{width}}  {fact if isinstance(fact, str) else f'{fact:.4g}'}", err=err)
 
 
 class Progress:
@@ -311,10 +327,4 @@ def info(model):
     )
     for name, tokenizer in tokenizers.items():
         facts[name] = ", ".join(f"{key} {value}" for key, value in tokenizer.settings.items())
-    width = max(map(len, facts))
-    for name, fact in facts.items():
-        click.echo(f"{name:{width}}  {fact}")
-
-
-if __name__ == "__main__":
-    main()
+    say(facts, err=False)

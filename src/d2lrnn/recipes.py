@@ -176,13 +176,23 @@ def has_elision(sentences):
 
 
 def pair_job(
-    pairs, level="word", min_freq=None, cell="gru", hidden=256, layers=1, dropout=0.3, attention="dot", **training
+    pairs,
+    level="word",
+    keep_case=False,
+    min_freq=None,
+    cell="gru",
+    hidden=256,
+    layers=1,
+    dropout=0.3,
+    attention="dot",
+    **training,
 ):
     """A translator for sentence pairs, split by source sentence.
 
     Args:
         pairs: list of (source, target) tuples of str.
         level: "word" or "char", for both languages.
+        keep_case: whether capitals stay.
         min_freq: rarer words become `<unk>`; None for 1.
         cell, hidden, layers, dropout, attention: see `seq2seq.Seq2Seq`.
         training: batch_size, num_epochs, lr, patience, seed, device, checkpoint.
@@ -198,7 +208,10 @@ def pair_job(
     held_out = min(HELD_OUT_PAIRS, len(group_references(pairs)[0]) // 10)
     rest, test = split_by_source(pairs, held_out, seed)
     train, validation = split_by_source(rest, held_out, seed)
-    tokenizers = [Tokenizer(level, elision=level == "word" and has_elision(side)) for side in zip(*train, strict=True)]
+    tokenizers = [
+        Tokenizer(level, not keep_case, elision=level == "word" and has_elision(side))
+        for side in zip(*train, strict=True)
+    ]
     pair_data = PairData(train, *tokenizers, min_freq=min_freq or 1)
     torch.manual_seed(seed)
     V = [len(pair_data.source_vocab), len(pair_data.target_vocab)]
