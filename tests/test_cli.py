@@ -94,6 +94,14 @@ def test_the_trigram_is_smoothed_by_the_validation_part():
     assert recipes.ngram_baselines(train, validation, test, 5)["trigram"] == best
 
 
+def test_the_parts_are_eight_one_and_one_tenth_and_the_rate_falls(text):
+    job = recipes.text_job([text], hidden=8, batch_size=8, num_steps=16, num_epochs=4, lr=0.01, seed=0, patience=1)
+    whole = len(load_text(text).encode())
+    training = int(job.facts["text"].split(" bytes, ")[1].split(" ")[0].replace(",", ""))
+    assert training == pytest.approx(0.8 * whole, rel=0.02)
+    assert job.settings.rates == pytest.approx([0.01, 0.01 * 0.8535534, 0.005, 0.01 * 0.1464466])
+
+
 def test_a_dry_run_writes_nothing_and_says_what_it_would_do(text, tmp_path):
     found = run("train", text, "--dry-run", *SMALL)
     assert found.exit_code == 0

@@ -211,6 +211,10 @@ def follow(job, out, progress):
     try:
         for last in recipes.train(job, out):
             progress.row(last)
+        progress.bar.close()
+        job.save(out)
+        say(job.scores())
+        say(job.baselines())
     except KeyboardInterrupt:
         progress.bar.close()
         if last is None:
@@ -218,10 +222,6 @@ def follow(job, out, progress):
         else:
             click.echo(f"Stopped. Saved after epoch {last['epoch']}: {out} is usable, and --resume goes on.", err=True)
         sys.exit(STOPPED)
-    progress.bar.close()
-    job.save(out)
-    say(job.scores())
-    say(job.baselines())
     checkpoint.unlink()
     beside = [str(Path(out).with_suffix(ending)) for ending in (".csv", ".png")]
     click.echo(f"Saved: {out}, {', '.join(beside)}", err=True)
