@@ -16,6 +16,7 @@ NOTEBOOKS = {
 PAGES = sorted([*NOTEBOOKS, *(str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.glob("book/**/*.md"))])
 LIVE = sorted(name for name, notebook in NOTEBOOKS.items() if '"_esm"' in json.dumps(notebook["metadata"]))
 VIEWS = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")]
+SIDEWAYS = "blocks => blocks.filter((pre) => pre.scrollWidth > pre.clientWidth + 1).map((pre) => pre.innerText)"
 every_page = pytest.mark.parametrize("name", PAGES + ["genindex", "search"])
 every_address = pytest.mark.parametrize("where", ["file", "server"])
 
@@ -44,6 +45,18 @@ def test_page(name, where, addresses, visit):
             text = page.locator("main").evaluate("element => getComputedStyle(element).color")
             ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
             assert contrast(text, ground) >= 7
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_code_fits_and_what_it_prints_wraps(name, addresses, visit):
+    for width in (1280, 390):
+        with visit(f"{addresses['file']}/{name}.html", width) as page:
+            page.evaluate("document.querySelectorAll('details').forEach((folded) => (folded.open = true))")
+            assert page.locator("div.cell_output pre").evaluate_all(SIDEWAYS) == []
+            if width == 1280:
+                assert page.locator("div.cell_input pre").evaluate_all(SIDEWAYS) == []
+            page.emulate_media(media="print")
+            assert page.locator("div.cell_input pre, div.cell_output pre").evaluate_all(SIDEWAYS) == []
 
 
 def contrast(*colours):
