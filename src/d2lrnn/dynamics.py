@@ -149,8 +149,8 @@ class DeepNet(nn.Module):
         plain: f(x), residual: x + f(x), highway: g ⊙ f(x) + (1 − g) ⊙ x with the gate g = σ(x W_g + b_g),
         dense: f of the outputs of all layers before it, side by side.
 
-    Sources: He, Zhang, Ren and Sun (2015), Srivastava, Greff and Schmidhuber (2015), Huang, Liu, van der Maaten and
-    Weinberger (2016).
+    Sources: He, Zhang, Ren and Sun (2016), Srivastava, Greff and Schmidhuber (2015), Huang, Liu, van der Maaten and
+    Weinberger (2017).
 
     Args:
         connection: "plain", "residual", "highway" or "dense".

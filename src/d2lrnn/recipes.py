@@ -71,7 +71,8 @@ def cosine(num_epochs):
         num_epochs: how many epochs there are.
 
     Returns:
-        function of the epoch, counted from 1. Source: Loshchilov and Hutter (2017), without restarts.
+        function of the epoch, counted from 1. Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with
+        warm restarts (2017); without the restarts.
     """
     return lambda epoch: 0.5 * (1 + math.cos(math.pi * (epoch - 1) / num_epochs))
 

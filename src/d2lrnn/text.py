@@ -236,7 +236,7 @@ def keep_letters(text):
 
 
 def learn_merges(words, number):
-    """Learn the merges of byte-pair encoding (Sennrich et al., 2016).
+    """Learn the merges of byte-pair encoding (Sennrich and others, 2016).
 
     Each merge joins the pair of neighbouring symbols that is most frequent in the text (of equally frequent pairs the
     last in alphabetical order), in every word. At the start each character is a symbol. Nothing is merged across words.
