@@ -201,7 +201,7 @@ class References(SphinxPostTransform):
         if formula:
             link["classes"] = ["preview-of"]
             if page != self.env.docname:
-                self.quote(anchor, formula.deepcopy(), nodes.paragraph("", title))
+                self.quote(anchor, formula.deepcopy(), nodes.paragraph("", f"Chapter {int(key[1:].split('.')[0])}: {title}"))
         return link
 
     def to_work(self, work, *children):

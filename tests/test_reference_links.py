@@ -3,9 +3,10 @@
 import io
 
 import pytest
-from references import CITATION, references
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
+
+sphinx = pytest.importorskip("sphinx.application", reason="the site's tools are not installed")
+docutils = pytest.importorskip("sphinx.util.docutils")
+links = pytest.importorskip("references")  # book/_ext/references.py
 
 CONFIG = """
 extensions = ["myst_parser", "sphinxcontrib.bibtex", "references"]
@@ -66,9 +67,9 @@ def built(tmp_path):
         for name, text in {"index": INDEX, "01_one": ONE, "02_two": two, "works": BIBLIOGRAPHY}.items():
             (book / f"{name}.md").write_text(text)
         warnings = io.StringIO()
-        with docutils_namespace():
+        with docutils.docutils_namespace():
             out = tmp_path / "out"
-            Sphinx(tmp_path, tmp_path, out, out / "doctrees", "html", status=None, warning=warnings).build()
+            sphinx.Sphinx(tmp_path, tmp_path, out, out / "doctrees", "html", status=None, warning=warnings).build()
         return (out / "book/02_two.html").read_text(), warnings.getvalue()
 
     return build
@@ -94,15 +95,15 @@ def built(tmp_path):
     ],
 )
 def test_what_is_a_reference(text, found):
-    keys = {text[start:end]: key for start, end, key in references(text)}
+    keys = {text[start:end]: key for start, end, key in links.references(text)}
     assert list(keys) == list(found)
     assert all(keys[written] == key for written, key in found.items() if key)
 
 
 def test_text_of_a_link_that_is_a_citation():
     for text in ("Elman (1990)", "Elman, 1990", "Elman 1990", "Marcellino, Stock and Watson, 2006"):
-        assert CITATION.match(text)["year"] in text
-    assert not CITATION.match("Unicode form") and not CITATION.match("GPT in 2020")
+        assert links.CITATION.match(text)["year"] in text
+    assert not links.CITATION.match("Unicode form") and not links.CITATION.match("GPT in 2020")
 
 
 def test_links(built):
