@@ -32,9 +32,9 @@ def test_every_reference_is_a_link(name):
 
 
 def test_there_are_many():
-    links = [link for name in PAGES for link in article(name).select("a.preview-of")]
-    assert sum("#eq-" in link["href"] for link in links) > 120
-    assert sum("#cite-" in link["href"] for link in links) > 120
+    pages = "".join((HTML / f"{name}.html").read_text(encoding="utf-8") for name in PAGES)
+    links = re.findall(r'<a class="[^"]*preview-of[^"]*" href="[^"]*#(eq|cite)-', pages)
+    assert links.count("eq") > 120 and links.count("cite") > 120
 
 
 def test_the_bibliography_leads_to_the_papers():
