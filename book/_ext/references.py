@@ -146,7 +146,8 @@ class References(SphinxPostTransform):
     default_priority = 400  # after links between pages are known, before formulas are rendered
 
     def run(self, **kwargs):
-        self.targets = {key: (page, *found) for page, all in self.env.numbered.items() for key, found in all.items()}
+        pages = self.env.numbered.items()
+        self.targets = {key: (page, *found) for page, targets in pages for key, found in targets.items()}
         self.works = self.env.get_domain("cite").citations
         self.quoted = {}
         links = list(self.document.findall(nodes.reference))
@@ -201,7 +202,8 @@ class References(SphinxPostTransform):
         if formula:
             link["classes"] = ["preview-of"]
             if page != self.env.docname:
-                self.quote(anchor, formula.deepcopy(), nodes.paragraph("", f"Chapter {int(key[1:].split('.')[0])}: {title}"))
+                chapter = key[1:].split(".")[0]
+                self.quote(anchor, formula.deepcopy(), nodes.paragraph("", f"Chapter {chapter}: {title}"))
         return link
 
     def to_work(self, work, *children):
