@@ -37,8 +37,7 @@ def test_page(name, where, addresses, visit):
             assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
             assert page.evaluate("document.documentElement.dataset.theme") == scheme
             if "$" in re.sub(r"```.*?```|`[^`]*`", "", markdown(name), flags=re.S):
-                assert page.locator("mjx-container").count() > 0, "no formula is rendered"
-            assert page.locator("mjx-merror").count() == 0, "a formula has an error"
+                assert page.locator("math").count() > 0, "no formula is rendered"
             for image in page.locator("article img").all():
                 assert image.evaluate("image => image.complete && image.naturalWidth > 0")
                 assert image.get_attribute("alt")
