@@ -51,9 +51,7 @@ def test_what_no_page_uses_goes(unused):
 
 
 def test_pictures_say_their_size_and_all_but_the_first_come_late():
-    body = (
-        '<img src="../_images/a.png" /><img src="../_images/b%20c.png"><img src="../_images/a.png" width="3">'
-    )
+    body = '<img src="../_images/a.png" /><img src="../_images/b%20c.png"><img src="../_images/a.png" width="3">'
     assert lean_pages.sized(body, {"a.png": (20, 10), "b c.png": (4, 3)}) == (
         '<img src="../_images/a.png" width="20" height="10" />'
         '<img src="../_images/b%20c.png" width="4" height="3" loading="lazy" decoding="async">'

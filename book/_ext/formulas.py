@@ -82,7 +82,7 @@ def finish(html, display):
         math.set("class", "breaks")
         math[0][:1] = [wrap(part) for part in parts]
     width = max(width_of(part) for part in math[0][:-1])
-    if display and width > 20:
+    if display and width > 17:
         math.set("style", f"--width:{width:.0f}")
     return ElementTree.tostring(math, encoding="unicode")
 
