@@ -1,10 +1,9 @@
 """Sphinx extension: light pages that ask no other host for anything.
 
+- A page gets the styles and scripts that it uses; no script holds it up. templates/layout.html leaves out more.
 - Thebe goes: it refers to a foreign host, and its script stops with an error on every page.
-- Font Awesome's script goes (540 kB gzipped): the theme's own stylesheet has the same icons as a font, and the
-  font is cut down to the icons that the pages use.
-- The search index is loaded by the search page alone.
-- Scripts in the head no longer hold up the page.
+- The theme's icons are cut down to those that the pages use. They come from its font, not from its script (540 kB).
+- Pictures say how large they are, so that nothing moves when they come, and come when the reader is near.
 - The script that draws explorable figures is in one file for all pages, and that of live figures in another one,
   which a page fetches when such a figure comes near. So are the trained networks that some of them read.
 """
@@ -12,35 +11,77 @@
 import json
 import re
 import shutil
+from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
+import imagesize
 import pydata_sphinx_theme
 from fontTools import subset
+from sphinx.errors import ConfigError
 
 from d2lrnn.live.figures import DATA, bundle, source
 
-UNUSED = ["scripts/fontawesome.js", "sphinx-thebe", "sphinx-design", "design-tabs.js"]
-SEARCH = ["searchtools.js", "language_data.js", "searchindex.js"]
+# The versions that this file and templates/layout.html were written for.
+THEMES = {"pydata-sphinx-theme": "0.17.1", "sphinx-book-theme": "1.3.0"}
+UNUSED = ["sphinx-thebe", "sphinx-design", "design-tabs", "togglebutton", "toggleHint", "toggleOpen"]
+FOR_CODE = ["clipboard", "copybutton"]
+ICONS, FONTS = 1881, 3  # in the theme's stylesheet
 # What a saved figure calls its class, and the JavaScript module that draws it.
 FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
 LIVE = "d2lrnn.live.figures.Live"
 LIVE_SCRIPT = "live_figures.js"
 DATA_SCRIPTS = {name: f"live_{name}.js" for name in DATA}
+IMAGE = re.compile(r'(<img\b(?![^>]*\b(?:width|height)=)[^>]*?src="(?:\.\./)*_images/([^"]+)")')
 # Rules of the theme's stylesheet: one icon each, and one font each.
 ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]+"\}')
 FONT = re.compile(r"url\(\.\./vendor/fontawesome/webfonts/([a-z0-9-]+)\.woff2\)[^}]*\}")
 
 
-def lean(html, pagename):
-    """Rewrite the tags of a page's head."""
-    dropped = UNUSED if pagename == "search" else UNUSED + SEARCH
-    names = "|".join(re.escape(name) for name in dropped)
-    html = re.sub(rf'<(script|link)\b[^>]*"[^"]*({names})[^>]*>(</script>)?\n?', "", html)
-    if pagename == "search":  # its own scripts expect the others to have run
-        return html
-    # documentation_options.js must have run before the inline script after it.
-    return re.sub(r"<script (?!defer|[^>]*(documentation_options|defer|async))(?=[^>]*src=)", "<script defer ", html)
+def check_themes(app, config):
+    for name, version in THEMES.items():
+        if (installed := metadata.version(name)) != version:
+            raise ConfigError(
+                f"book/_ext is written for {name} {version}, and this is {installed}: compare templates/layout.html "
+                "with the theme's, run make test-site, and change THEMES in lean_pages.py"
+            )
+
+
+def needed(file, body):
+    """Whether a page with this body (str) uses a style or script of Sphinx."""
+    text = f"{file.filename} {file.attributes.get('body', '')}"
+    dropped = UNUSED if "cell_input" in body else UNUSED + FOR_CODE
+    return not any(name in text for name in dropped)
+
+
+def sized(body, sizes):
+    """A page's body (str) whose pictures have the sizes given (file name to width and height)."""
+    found = 0
+
+    def add(tag):
+        nonlocal found
+        width, height = sizes.get(unquote(tag[2]), (None, None))
+        if width is None:
+            return tag[0]
+        found += 1
+        late = ' loading="lazy" decoding="async"' if found > 1 else ""  # the first may be what the reader waits for
+        return f'{tag[1]} width="{width}" height="{height}"{late}'
+
+    return IMAGE.sub(add, body)
+
+
+def add_to_page(app, pagename, templatename, context, doctree):
+    body = context.get("body", "")
+    for kind in ("css_files", "script_files"):
+        context[kind] = [file for file in context[kind] if needed(file, body)]
+    if pagename != "search":  # its own scripts expect the others to have run
+        for script in context["script_files"]:
+            # documentation_options.js must have run before the inline script after it.
+            if script.filename and "documentation_options" not in script.filename:
+                script.attributes.setdefault("defer", "defer")
+    if body:
+        sizes = {name: imagesize.get(Path(app.srcdir, path)) for path, name in app.builder.images.items()}
+        context["body"] = sized(body, sizes)
 
 
 def leave_thebe_out(app):
@@ -68,10 +109,6 @@ def place_404(app, config):
     config.notfound_urls_prefix = urlparse(config.html_baseurl).path
 
 
-def add_to_page(app, pagename, templatename, context, doctree):
-    context["lean"] = lambda html: lean(html, pagename)
-
-
 def cut_icons(app, error):
     """Keep only the icons that the pages use, in the theme's stylesheet and in its fonts."""
     if error or app.builder.format != "html":
@@ -85,28 +122,32 @@ def cut_icons(app, error):
         return rule[0] if used & set(re.findall(r"fa-[a-z0-9-]+", rule[0])) else ""
 
     css = (theme / "styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
-    css = FONT.sub(r'url(../fonts/\1.woff) format("woff")}', ICON.sub(keep_used, css))
+    css, icons = ICON.subn(keep_used, css)
+    css, fonts = FONT.subn(r'url(../fonts/\1.woff2) format("woff2")}', css)
+    if (icons, fonts) != (ICONS, FONTS):
+        raise ConfigError(f"the theme's stylesheet has {icons} icons and {fonts} fonts, not {ICONS} and {FONTS}")
     (static / "styles/pydata-sphinx-theme.css").write_text(css, encoding="utf-8")
     other_styles = "".join(one.read_text(encoding="utf-8") for one in static.glob("*.css"))
     characters = [int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css + other_styles)]
 
     (static / "fonts").mkdir(exist_ok=True)
     for whole in (theme / "vendor/fontawesome/webfonts").glob("*.ttf"):
-        options = subset.Options(flavor="woff", notdef_outline=True)
+        options = subset.Options(flavor="woff2", notdef_outline=True)
         font = subset.load_font(whole, options)
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=characters)
         subsetter.subset(font)
-        subset.save_font(font, static / "fonts" / f"{whole.stem}.woff", options)
+        subset.save_font(font, static / "fonts" / f"{whole.stem}.woff2", options)
     for unused in ("vendor/fontawesome", "scripts/fontawesome.js", "scripts/fontawesome.js.map"):
         path = static / unused
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def setup(app):
+    app.connect("config-inited", check_themes)
     app.connect("config-inited", place_404)
     app.connect("builder-inited", leave_thebe_out, priority=1)
     app.connect("builder-inited", write_figure_scripts)
-    app.connect("html-page-context", add_to_page)
+    app.connect("html-page-context", add_to_page, priority=900)  # after all who add styles and scripts
     app.connect("build-finished", cut_icons, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
