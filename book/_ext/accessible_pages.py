@@ -2,6 +2,7 @@
 
 - Chinese words are marked as such, so that they are spoken in Chinese and set in a Chinese font.
 - A table has no empty header cells: pandas writes one above the index, and a whole row if the index has a name.
+- A wide table scrolls in a box that the keyboard can reach: to some browsers a table that scrolls is no table.
 - A folded cell is called what its title says.
 """
 
@@ -14,6 +15,8 @@ APART = re.compile(r"<(script|style|svg|math|title|textarea)\b.*?</\1>|<!--.*?--
 HAN = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]*[\u4e00-\u9fff][\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]*")
 # The header that pandas writes for an index with a name: an empty cell, and a second row that has the name alone.
 NAMED_INDEX = re.compile(r"<th></th>((?:(?!</tr>).)*</tr>)\s*<tr>\s*(<th>[^<]+</th>)(?:\s*<th></th>)+\s*</tr>", re.S)
+EMPTY_HEADER = re.compile(r"<th\b[^>]*>(<p></p>)?</th>")
+TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.S)
 
 
 def mark_chinese(html):
@@ -28,7 +31,8 @@ def mark_chinese(html):
 def readable(html):
     """The body of a page as a screen reader should get it."""
     html = NAMED_INDEX.sub(r"\2\1", html)
-    html = html.replace("<th></th>", "<td></td>")
+    html = EMPTY_HEADER.sub("<td></td>", html)
+    html = TABLE.sub(r'<div class="pst-scrollable-table-container">\g<0></div>', html)
     html = html.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     return mark_chinese(html)
 

@@ -7,10 +7,19 @@
   const tags = (kind) => document.querySelectorAll(`script[type="application/vnd.jupyter.widget-${kind}+json"]`);
   const saved = Object.assign({}, ...[...tags("state")].map((tag) => JSON.parse(tag.textContent).state));
 
+  // The address says what one figure shows, such as #one_unit=1.1,tanh
+  function fromAddress() {
+    const [, name, state] = location.hash.match(/^#([^=]+)=(.*)$/) ?? [];
+    return { name, state };
+  }
+
+  const models = {};
+
   function pageModel(state) {
-    const values = { ...state };
+    const { name } = state.data, values = { ...state };
     const listeners = {};
-    return {
+    if (fromAddress().name === name) values.state = fromAddress().state;
+    const model = {
       get: (name) => values[name],
       set(name, value) {
         values[name] = value;
@@ -20,6 +29,21 @@
       off: (event, call) => (listeners[event] = call ? (listeners[event] ?? []).filter((c) => c !== call) : []),
       save_changes() {},
     };
+    model.on("change:state", () => {
+      const { name: named, state: said } = fromAddress();
+      if (named !== name || said !== values.state) history.replaceState(null, "", `#${name}=${values.state}`);
+    });
+    return (models[name] = model);
+  }
+
+  addEventListener("hashchange", () => {
+    const { name, state } = fromAddress();
+    models[name]?.set("state", state);
+    goTo(name);
+  });
+
+  function goTo(name) {
+    document.querySelector(`figure[data-name="${CSS.escape(name ?? "")}"]`)?.scrollIntoView({ block: "center" });
   }
 
   const modules = {};
@@ -28,6 +52,7 @@
     modules[name] ??= import(URL.createObjectURL(new Blob([FIGURE_SCRIPTS[name]], { type: "text/javascript" })));
     const module = await modules[name];
     await module.default.render({ model: pageModel(state), el });
+    if (fromAddress().name === state.data.name) goTo(state.data.name);
   }
 
   const scripts = {};
@@ -65,6 +90,7 @@
         .finally(() => el.classList.remove("waiting"));
     }, { rootMargin: "800px" });
     observer.observe(el);
+    if (fromAddress().name === state.data.name) el.scrollIntoView();
   }
 
   function pictures(id) {

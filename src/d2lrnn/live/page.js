@@ -2,13 +2,9 @@
 
 const STYLE = `
 .live-buttons { display: flex; flex-wrap: wrap; gap: .4rem; margin: 0 0 .6rem; }
-.live-buttons button { font: inherit; color: inherit; background: transparent; min-height: 44px; padding: .2rem .8rem;
-  border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 22px; cursor: pointer; }
 .live-buttons button[aria-pressed=true] { background: color-mix(in srgb, #2b7fd4 22%, transparent); border-color: #2b7fd4; }
-.live-buttons button:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
 .live-panel { position: relative; } .live-panel .handles { position: absolute; inset: 0; pointer-events: none; }
 .live-panel .handles circle { pointer-events: all; cursor: grab; touch-action: none; fill: transparent; }
-.live .explorable-controls input, .live .explorable-controls select { min-height: 44px; margin: 0; }
 .live .live-four label { flex-basis: 9rem; } @media (max-width: 560px) { .live .live-pairs label { flex-basis: 8.5rem; } }
 .live-buttons button:disabled { opacity: .45; cursor: default; }
 .live-actions { margin: .7rem 0 0; }
@@ -34,6 +30,7 @@ class Figure {
     this.top = this.node.appendChild(element("div"));
     this.controls = this.node.appendChild(element("div", { class: "explorable-controls" }));
     this.room = this.node.appendChild(element("div", { class: "explorable-panels" }));
+    this.reading = this.node.appendChild(element("p", { class: "explorable-reading", "aria-live": "polite" }, drawing.HINT));
     this.text = this.node.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
     el.append(element("style", {}, drawing.STYLE + STYLE), this.node);
   }
@@ -82,6 +79,7 @@ class Figure {
     node.append(drawing.element("span", {}, label));
     const shown = node.appendChild(drawing.element("b"));
     node.append(input);
+    input.setAttribute("aria-label", label); // without the value, which a slider says by itself
     return shown;
   }
 
@@ -150,7 +148,6 @@ class Figure {
         };
       });
       moved.push(() => {
-        pictures[i].onpointermove = null; // no read-out of values where points are dragged
         scales().forEach(([low, high, from, to], axis) => places().forEach((place, which) =>
           circles[which].setAttribute(axis ? "cy" : "cx", from + ((place[axis] - low) / (high - low)) * (to - from))));
       });

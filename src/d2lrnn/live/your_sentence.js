@@ -94,7 +94,7 @@ class Column {
     this.color = color;
     this.node = room.appendChild(element("div", { class: "sentence-network" }));
     const head = this.node.appendChild(element("div", { class: "explorable-scale" }));
-    head.append(element("b", { style: `color: ${color}` }, this.name));
+    head.append(element("b", { style: `color: ${drawing.ink(color)}` }, this.name));
     this.weakest = head.appendChild(element("span"));
     head.append(element("i", { style: `background: linear-gradient(to right, transparent, ${this.shade(1)})` }));
     this.strongest = head.appendChild(element("span"));
