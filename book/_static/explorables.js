@@ -7,10 +7,14 @@
   const tags = (kind) => document.querySelectorAll(`script[type="application/vnd.jupyter.widget-${kind}+json"]`);
   const saved = Object.assign({}, ...[...tags("state")].map((tag) => JSON.parse(tag.textContent).state));
 
-  // The address says what one figure shows, such as #one_unit=1.1,tanh
+  // The address can say what one figure shows, such as #one_unit=1.1,tanh
   function fromAddress() {
     const [, name, state] = location.hash.match(/^#([^=]+)=(.*)$/) ?? [];
-    return { name, state };
+    try {
+      return { name, state: state?.split(",").map(decodeURIComponent) };
+    } catch {
+      return {};
+    }
   }
 
   const models = {};
@@ -29,16 +33,18 @@
       off: (event, call) => (listeners[event] = call ? (listeners[event] ?? []).filter((c) => c !== call) : []),
       save_changes() {},
     };
+    let waiting;
     model.on("change:state", () => {
-      const { name: named, state: said } = fromAddress();
-      if (named !== name || said !== values.state) history.replaceState(null, "", `#${name}=${values.state}`);
+      clearTimeout(waiting); // browsers allow only so many changes of the address while a slider moves
+      waiting = setTimeout(() => history.replaceState(null, "", `#${name}=${values.state.map(encodeURIComponent)}`), 200);
     });
     return (models[name] = model);
   }
 
   addEventListener("hashchange", () => {
     const { name, state } = fromAddress();
-    models[name]?.set("state", state);
+    if (!models[name]) return;
+    models[name].set("state", state);
     goTo(name);
   });
 

@@ -436,11 +436,11 @@ function render({ model, el }) {
     shows.forEach((show, c) => show(at[c]));
   }
 
-  // The state is written down as "1.1,tanh": a page has it in its address.
-  const said = () => controls.map(({ values }, c) => encodeURIComponent(values[at[c]])).join();
+  // What the controls say, in order, is the model's state: a page has it in its address.
+  const said = () => controls.map(({ values }, c) => values[at[c]]);
 
   function follow() {
-    (model.get("state") ?? "").split(",").map(decodeURIComponent).forEach((value, c) => {
+    (model.get("state") ?? []).forEach((value, c) => {
       const i = controls[c]?.values.indexOf(value) ?? -1;
       if (i >= 0) input(c).value = i;
     });
@@ -489,7 +489,7 @@ function render({ model, el }) {
   el.append(element("style", {}, STYLE), figure);
   follow();
   model.on("change:state", () => {
-    if (model.get("state") === said()) return;
+    if (String(model.get("state")) === String(said())) return;
     follow();
     draw();
   });

@@ -20,12 +20,15 @@ const STYLE = `
 @media (max-width: 560px) { .live-lines q:last-child { grid-column: 1 / -1; min-height: 7em; } .live-lines span:nth-last-child(2) { text-align: left; } }
 `;
 
+const LONGEST_SHARED = 300; // characters of a text that an address may hold
+
 // Shows or hides a control with its label.
 const shower = (input) => (shown) => { input.parentNode.hidden = !shown; };
 
 class Figure {
   constructor(el, name) {
     const { element } = drawing;
+    this.parts = []; // of the state: what each control says, and how to enter it
     this.node = element("figure", { class: "explorable live", "data-name": name });
     this.top = this.node.appendChild(element("div"));
     this.controls = this.node.appendChild(element("div", { class: "explorable-controls" }));
@@ -42,6 +45,10 @@ class Figure {
     const mark = (chosen) => all.forEach((button) => button.setAttribute("aria-pressed", button === chosen));
     all.forEach((button, i) => { button.onclick = () => { mark(button); press(names[i]); }; });
     mark(all[0]);
+    this.parts.push({
+      get: () => names[all.findIndex((button) => button.getAttribute("aria-pressed") === "true")] ?? "",
+      enter: (name) => all[names.indexOf(name)]?.click(),
+    });
     return { clear: () => mark(null) };
   }
 
@@ -61,6 +68,10 @@ class Figure {
     const node = this.top.appendChild(drawing.element("label", { class: "live-area" }, label));
     const field = node.appendChild(drawing.element("textarea", { spellcheck: false, autocomplete: "off" }));
     field.oninput = () => change(field.value);
+    this.parts.push({
+      get: () => (field.value.length <= LONGEST_SHARED ? field.value : ""),
+      enter: (text) => { field.value = text; change(text); },
+    });
     return { node, field };
   }
 
@@ -95,6 +106,7 @@ class Figure {
     const enter = (value) => { set(value); change(Number(input.value)); };
     input.oninput = () => enter(input.value);
     set(start);
+    this.parts.push({ get: () => input.value, enter });
     const range = (min, max) => Object.assign(input, { min, max });
     return { set, enter, range, show: shower(input) };
   }
@@ -105,6 +117,12 @@ class Figure {
     this.labelled(label, input);
     input.value = start;
     input.oninput = () => change(input.value);
+    const enter = (value) => {
+      if (!names.map(String).includes(value)) return;
+      input.value = value;
+      change(value);
+    };
+    this.parts.push({ get: () => input.value, enter });
     return { set: (value) => { input.value = value; }, show: shower(input) };
   }
 
@@ -153,6 +171,23 @@ class Figure {
       });
     };
     return { draw, handles };
+  }
+
+  // What the controls say, in order, is the model's state: a page has it in its address.
+  share(model) {
+    const said = () => this.parts.map(({ get }) => get());
+    const follow = () => (model.get("state") ?? []).forEach((wanted, i) => {
+      if (this.parts[i] && this.parts[i].get() !== wanted) this.parts[i].enter(wanted);
+    });
+    follow();
+    let last = String(said());
+    const tell = () => {
+      if (String(said()) === last) return;
+      last = String(said());
+      model.set("state", said());
+    };
+    for (const event of ["input", "click", "pointerup"]) this.node.addEventListener(event, tell);
+    model.on("change:state", follow);
   }
 
   // Draw now, and again whenever the width changes.
@@ -205,6 +240,7 @@ function render({ model, el }) {
   const data = model.get("data");
   const figure = new Figure(el, data.name);
   FIGURES[data.figure].show(figure, data);
+  figure.share(model);
   return () => figure.remove();
 }
 
