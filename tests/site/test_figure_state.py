@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import wake
+from conftest import ROOT, wake
 
 pytestmark = pytest.mark.site
 
@@ -110,7 +110,7 @@ def test_what_can_be_touched_is_large_enough(front):
 
 
 LIVE = {
-    "07_vanishing_and_exploding_gradients": ("eigenvalues_by_hand", ",1.1,1.57,0.3,0,ReLU", "ReLU"),
+    "07_vanishing_and_exploding_gradients": ("eigenvalues_by_hand", ",1.1,1.5707963267949,0.3,0,ReLU", "ReLU"),
     "14_beam_search": ("translate_14", ",The%20old%20lamp%20burns.,2,0.5", ""),
     "08_lstm": ("your_sentence_08", ",a%20small%20lamp,3,memory", "letter 3 of 12"),
 }
@@ -139,3 +139,31 @@ def test_a_curve_to_predict_is_covered_until_asked(addresses, visit):
         show.click()
         assert panels.is_visible() and not show.is_visible()
         page.keyboard.press("ArrowRight")
+
+
+STILLS = sorted(path.name for path in (ROOT / "book/_static/stills").glob("*.svg"))
+OF_PAGE = sorted({name.rpartition("-")[0] for name in STILLS})
+
+
+@pytest.mark.parametrize("page_name", OF_PAGE)
+def test_without_javascript_a_page_shows_its_figures_and_their_sentences(page_name, addresses, browser, visit):
+    address = f"{addresses['file']}/book/{page_name}.html"
+    with visit(address) as page:
+        wake(page)
+        page.locator("figure.explorable").first.wait_for()
+        sentences = {
+            figure.get_attribute("data-name"): figure.locator(".explorable-text").text_content()
+            for figure in page.locator("figure.explorable").all()
+        }
+        paths = page.evaluate("[...document.querySelectorAll('.explorable .mark path')].map(p => p.getAttribute('d'))")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    shown = dict(zip(sentences, page.locator("figure.still figcaption").all_text_contents(), strict=True))
+    assert shown == sentences, "run tools/stills.py"
+    for image in page.locator("figure.still img").all():
+        image.scroll_into_view_if_needed()
+        assert image.bounding_box()["height"] > 100
+    context.close()
+    drawn = "".join((ROOT / f"book/_static/stills/{page_name}-{name}.svg").read_text("utf-8") for name in sentences)
+    assert paths and all(path in drawn for path in paths), "the figure is drawn differently now: run tools/stills.py"
