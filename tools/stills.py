@@ -74,7 +74,11 @@ def open_page(browser, address):
     page.goto(address)
     while page.evaluate(WAKE):
         page.wait_for_timeout(100)
-    page.wait_for_timeout(500)
+    page.wait_for_function(
+        "document.querySelectorAll('.page-widget > :is(figure, .lab-note)').length === "
+        "document.querySelectorAll('.page-widget').length"
+    )
+    page.wait_for_timeout(500)  # until a network that learns has been judged once
     return page
 
 

@@ -99,7 +99,7 @@ class Column {
     head.append(element("i", { style: `background: linear-gradient(to right, transparent, ${this.shade(1)})` }));
     this.strongest = head.appendChild(element("span"));
     this.lines = this.node.appendChild(element("div", { role: "img" }));
-    this.tokens = this.lines.appendChild(element("div", { class: "explorable-tokens characters", "data-label": this.name }));
+    this.tokens = this.lines.appendChild(element("div", { class: "explorable-tokens characters chosen", "data-label": this.name }));
     this.bars = this.node.appendChild(element("svg", { role: "img" }));
     this.caption = this.node.appendChild(element("div", { class: "caption" }));
     this.heat = this.node.appendChild(element("div", { class: "sentence-heat" }));
