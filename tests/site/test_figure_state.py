@@ -141,7 +141,9 @@ def test_a_curve_to_predict_is_covered_until_asked(addresses, visit):
         assert not panels.is_visible()
         show.click()
         assert panels.is_visible() and not show.is_visible()
+        figure.locator("input[type=range], input:checked").first.focus()
         page.keyboard.press("ArrowRight")
+        assert panels.is_visible(), "whoever has asked is not asked again"
 
 
 @pytest.mark.parametrize("name", FIGURES)
