@@ -15,8 +15,8 @@ The browser side (`explore.js`) only draws them, so no kernel is needed. An exam
 `frame` takes the controls' values by name and returns `(text, panels)`: a sentence that says what the figure now
 shows (it is the figure's text alternative), and for each panel a list of marks.
 
-On the site the address says what a figure shows: #one_weight=1.1 opens the page at this figure with w = 1.1. If the cell
-has the tag `predict-first`, the figure is covered after the reader's first move until they ask to see it.
+On the site the address says what a figure shows: #one_weight=1.1 opens the page at this figure with w = 1.1. If its
+cell has the tag `predict-first`, the figure is covered after the reader's first move until they ask to see it.
 """
 
 import itertools
