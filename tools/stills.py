@@ -26,7 +26,7 @@ STILL = """(figure) => {
     copy.querySelectorAll("canvas").forEach((canvas, i) => {
         const image = document.createElement("img");
         image.src = canvases[i].toDataURL();
-        image.className = canvas.className;
+        image.style = "width: 100%; height: 100%; image-rendering: pixelated;";
         canvas.replaceWith(image);
     });
     const moves = copy.querySelectorAll(`form, textarea, button, input, select, details, .live-buttons, .live-area,
@@ -84,6 +84,7 @@ def open_page(browser, address):
 
 def main(names):
     pages = [ROOT / f"_build/html/{name}.html" for name in names] or sorted((ROOT / "_build/html/book").rglob("*.html"))
+    pages = [path for path in pages if "widget-view+json" in path.read_text(encoding="utf-8")]
     STILLS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
