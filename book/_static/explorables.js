@@ -7,10 +7,23 @@
   const tags = (kind) => document.querySelectorAll(`script[type="application/vnd.jupyter.widget-${kind}+json"]`);
   const saved = Object.assign({}, ...[...tags("state")].map((tag) => JSON.parse(tag.textContent).state));
 
+  // The address can say what one figure shows, such as #one_unit=1.1,tanh
+  function fromAddress() {
+    const [, name, state] = location.hash.match(/^#([^=]+)=(.*)$/) ?? [];
+    try {
+      return { name, state: state?.split(",").map(decodeURIComponent) };
+    } catch {
+      return {};
+    }
+  }
+
+  const models = {};
+
   function pageModel(state) {
-    const values = { ...state };
+    const { name } = state.data, values = { ...state };
     const listeners = {};
-    return {
+    if (fromAddress().name === name) values.state = fromAddress().state;
+    const model = {
       get: (name) => values[name],
       set(name, value) {
         values[name] = value;
@@ -20,6 +33,23 @@
       off: (event, call) => (listeners[event] = call ? (listeners[event] ?? []).filter((c) => c !== call) : []),
       save_changes() {},
     };
+    let waiting;
+    model.on("change:state", () => {
+      clearTimeout(waiting); // browsers allow only so many changes of the address while a slider moves
+      waiting = setTimeout(() => history.replaceState(null, "", `#${name}=${values.state.map(encodeURIComponent)}`), 200);
+    });
+    return (models[name] = model);
+  }
+
+  addEventListener("hashchange", () => {
+    const { name, state } = fromAddress();
+    if (!models[name]) return;
+    models[name].set("state", state);
+    goTo(name);
+  });
+
+  function goTo(name) {
+    document.querySelector(`figure[data-name="${CSS.escape(name ?? "")}"]`)?.scrollIntoView({ block: "center" });
   }
 
   const modules = {};
@@ -28,6 +58,7 @@
     modules[name] ??= import(URL.createObjectURL(new Blob([FIGURE_SCRIPTS[name]], { type: "text/javascript" })));
     const module = await modules[name];
     await module.default.render({ model: pageModel(state), el });
+    if (fromAddress().name === state.data.name) goTo(state.data.name);
   }
 
   const scripts = {};
@@ -65,6 +96,7 @@
         .finally(() => el.classList.remove("waiting"));
     }, { rootMargin: "800px" });
     observer.observe(el);
+    if (fromAddress().name === state.data.name) el.scrollIntoView();
   }
 
   function pictures(id) {

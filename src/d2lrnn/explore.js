@@ -7,12 +7,26 @@ export const STYLE = `
 .explorable-controls { display: flex; flex-wrap: wrap; gap: .5rem 1.6rem; }
 .explorable-controls label { flex: 1 1 12rem; max-width: 22rem; margin: 0; }
 .explorable-controls b { float: right; font-variant-numeric: tabular-nums; font-weight: 600; }
-.explorable-controls input, .explorable-controls select { display: block; width: 100%; margin: .3rem 0 0; accent-color: #2b7fd4;
-  min-height: 1.6rem; font: inherit; }
+.explorable-controls input, .explorable-controls select { display: block; width: 100%; margin: 0; accent-color: #2b7fd4;
+  min-height: 44px; font: inherit; }
+.explorable-controls fieldset { flex: 0 1 auto; min-width: 0; margin: 0; padding: 0; border: 0; }
+.explorable-controls legend { float: none; width: auto; margin: 0; padding: 0; font: inherit; }
+.explorable-choices { display: flex; flex-wrap: wrap; }
+.explorable-controls .explorable-choices label { flex: 0 0 auto; position: relative; }
+.explorable-choices input { position: absolute; inset: 0; width: 100%; height: 100%; opacity: 0; cursor: pointer; }
+.explorable-choices span { display: block; min-width: 44px; line-height: 42px; padding: 0 .7rem; text-align: center; margin-left: -1px;
+  border: 1px solid color-mix(in srgb, currentColor 40%, transparent); font-variant-numeric: tabular-nums; }
+.explorable-choices :checked + span { background: color-mix(in srgb, #2b7fd4 22%, transparent); box-shadow: inset 0 -3px #2b7fd4; }
+.explorable-choices :focus-visible + span { outline: 2px solid #2b7fd4; outline-offset: 2px; }
+.explorable button { font: inherit; color: inherit; background: transparent; min-height: 44px; padding: .2rem .8rem; cursor: pointer;
+  border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 22px; }
+.explorable-controls button { align-self: flex-end; }
+.explorable-cover { display: none; } .covered .explorable-cover { display: block; margin: .6rem 0; }
+.covered .explorable-panels, .covered .explorable-text, .covered .explorable-reading { visibility: hidden; }
 .explorable-controls select { color: inherit; background: transparent; border: 1px solid color-mix(in srgb, currentColor 40%, transparent);
   border-radius: 4px; padding: .1rem .3rem; }
 .explorable-controls option { color: #222; background: #fff; }
-.explorable-controls :focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
+.explorable :focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
 .explorable-panels { display: flex; flex-wrap: wrap; gap: .5rem; margin-top: .6rem; }
 .explorable-panels svg { display: block; overflow: visible; touch-action: pan-y; } .explorable-panels svg.inside { overflow: hidden; }
 .explorable text { fill: currentColor; font-size: 12px; }
@@ -25,10 +39,13 @@ export const STYLE = `
 .explorable-scale i { flex: 0 0 3rem; height: .8rem; border: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
 .explorable-scale .now { padding-left: .5rem; min-width: 0; overflow: hidden; text-overflow: ellipsis; }
 .explorable-tokens { line-height: 30px; overflow-wrap: anywhere; font-size: 16px; }
+.explorable-tokens.chosen { line-height: 44px; } .explorable-tokens.chosen span { cursor: pointer; }
 .explorable-tokens.characters { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .explorable-tokens span { padding: 4px 1px; border-radius: 3px; } .explorable-tokens.words span { padding: 4px; margin-right: 4px; }
-.explorable-tokens [data-token=" "] { color: color-mix(in srgb, currentColor 60%, transparent); }
+.explorable-tokens [data-token=" "] { color: color-mix(in srgb, currentColor 70%, transparent); }
 .explorable-tokens .current { outline: 2px solid currentColor; outline-offset: -1px; }
+.explorable-panels [tabindex] { cursor: crosshair; } .explorable .ghost { opacity: .4; }
+.explorable-reading { min-height: 1.4em; margin: .4rem 0 0 !important; font-size: 13px; opacity: .8; font-variant-numeric: tabular-nums; }
 .explorable-text { min-height: 2.8em; margin: .5rem 0 0 !important; }
 `;
 
@@ -37,8 +54,12 @@ export const element = (tag, attributes = {}, text = "") => {
   const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   if (text !== "") node.textContent = text;
+  if (/\p{Script=Han}/u.test(text)) node.setAttribute("lang", "zh");
   return node;
 };
+
+// A colour for words: a little nearer to the page's own, so that they stand out on white and on a dark page.
+export const ink = (color) => `color-mix(in srgb, ${color} 70%, currentColor)`;
 
 // A scale maps a value to a pixel; it remembers both ends so that a reader of the page can map back.
 function scale(kind, [low, high], [from, to]) {
@@ -85,10 +106,13 @@ function spread(labels, low, high, gap = 14) {
     labels[i].y = Math.min(labels[i].y, i < labels.length - 1 ? labels[i + 1].y - gap : high);
 }
 
+const naturalHeight = (panel, width) => (panel.equal ? Math.min(width, 300) : Math.max(190, Math.min(300, width * 0.55)));
+
 export function drawPanel(svg, panel, marks, width) {
-  const height = panel.height ?? (panel.equal ? Math.min(width, 300) : Math.max(190, Math.min(300, width * 0.55)));
-  const longest = Math.max(0, ...marks.filter((m) => m.kind !== "bars").map((m) => m.label.length));
-  const left = 52, right = width - (longest ? 12 + longest * 6.6 : 10), top = panel.title ? 36 : 20, bottom = height - 40;
+  const height = panel.height ?? naturalHeight(panel, width);
+  const longest = panel.longest ?? Math.max(0, ...marks.filter((m) => m.kind !== "bars").map((m) => m.label.length));
+  const left = 52, right = width - (longest ? 12 + longest * 6.6 : 10), bottom = height - 40;
+  const top = panel.title || panel.besideTitle ? 36 : 20;
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("width", width);
@@ -130,13 +154,13 @@ export function drawPanel(svg, panel, marks, width) {
       .map(([a, b]) => (x.shows(a) && y.shows(b) ? [x(a), (mark.kind === "line" ? near : clip)(y(b))] : null));
     const pixels = places.filter((place) => place);
     if (!pixels.length) continue;
-    const group = inside.appendChild(element("g", { class: "mark", "data-label": mark.label }));
+    const group = inside.appendChild(element("g", { class: mark.ghost ? "ghost" : "mark", "data-label": mark.label }));
     if (mark.kind === "line") {
       const at = ([a, b]) => `${a.toFixed(2)} ${b.toFixed(2)}`;
       const d = places.map((place, i) => (place ? (places[i - 1] ? "L" : "M") + at(place) : "")).join("");
       group.append(element("path", { d, fill: "none", stroke: mark.color, "stroke-width": mark.dashed ? 1.5 : 2.5,
         "stroke-dasharray": mark.dashed ? "5 4" : "none", "stroke-linejoin": "round" }));
-      for (const [a, edge] of leaves(places, top, bottom))
+      for (const [a, edge] of mark.ghost ? [] : leaves(places, top, bottom))
         add("path", { class: "leaves", d: `M${a.toFixed(1)} ${edge}l-4 ${edge === top ? 7 : -7}h8z`, fill: mark.color });
       const alone = places.filter((place, i) => place && !places[i - 1] && !places[i + 1]);
       for (const [a, b] of alone) group.append(element("circle", { cx: a, cy: b, r: 2.5, fill: mark.color }));
@@ -145,17 +169,21 @@ export function drawPanel(svg, panel, marks, width) {
     } else {
       const base = y(panel.yscale === "log" ? ylim[0] : 0), half = (x(1) - x(0)) * 0.4;
       for (const [a, b] of pixels)
-        group.append(element("rect", { x: a - half, width: 2 * half, y: Math.min(b, base), height: Math.abs(base - b), fill: mark.color }));
+        group.append(element("rect", { x: a - half, width: 2 * half, y: Math.min(b, base), height: Math.abs(base - b),
+          fill: mark.ghost ? "none" : mark.color, stroke: mark.ghost ? "currentColor" : "none" }));
     }
     const [endX, endY] = pixels[pixels.length - 1];
     const atX = mark.kind === "dots" ? endX + 8 : Math.min(endX, right) + 6;
-    if (mark.kind !== "bars" && mark.label) labels.push({ x: atX, y: clip(endY), mark });
+    if (mark.kind !== "bars" && mark.label && !mark.ghost) labels.push({ x: atX, y: clip(endY), mark });
   }
   spread(labels, top + 4, bottom);
   for (const { x: at, y: height, mark } of labels)
-    add("text", { x: at, y: height + 4, style: `fill: ${mark.color}; font-weight: 600` }, mark.label);
+    add("text", { x: at, y: height + 4, style: `fill: ${ink(mark.color)}; font-weight: 600` }, mark.label);
 
-  addReadout(svg, marks.filter((m) => m.kind === "line"), x, y, { left, right, top, bottom });
+  const series = marks.filter((m) => (m.kind !== "dots" || m.label) && !m.ghost && !panel.equal)
+    .map((m) => (m.kind === "bars" ? { ...m, x: m.x.map((_, i) => i) } : m));
+  const name = (v) => categories?.[v] ?? tickText(v);
+  addReadout(svg, panel, series, name, x, { left, right, top, bottom });
 }
 
 // Where a line leaves the panel, or begins outside: there, at the upper or lower edge, it gets an arrow.
@@ -169,27 +197,49 @@ function leaves(places, top, bottom) {
   });
 }
 
-// Under the pointer: a guide at the nearest x, and each line's value there.
-function addReadout(svg, lines, x, y, box) {
-  if (!lines.length) return;
-  const guide = svg.appendChild(element("line", { class: "guide", y1: box.top, y2: box.bottom, visibility: "hidden" }));
-  const readout = svg.appendChild(element("g", { visibility: "hidden" }));
-  svg.onpointerleave = () => [guide, readout].forEach((node) => node.setAttribute("visibility", "hidden"));
-  svg.onpointermove = (event) => {
-    const at = (event.clientX - svg.getBoundingClientRect().left) * (svg.viewBox.baseVal.width / svg.getBoundingClientRect().width);
-    const shown = lines[0].x.filter(x.shows);
-    if (!shown.length || at < box.left - 4 || at > box.right + 4) return svg.onpointerleave();
-    const nearest = shown.reduce((best, v) => (Math.abs(x(v) - at) < Math.abs(x(best) - at) ? v : best));
-    const rows = lines.map((m) => [m, m.y[m.x.indexOf(nearest)]]).filter(([, v]) => v !== undefined && v !== null);
-    [guide, readout].forEach((node) => node.setAttribute("visibility", "visible"));
-    guide.setAttribute("x1", x(nearest));
-    guide.setAttribute("x2", x(nearest));
-    const beyond = x(nearest) > (box.left + box.right) / 2;
-    readout.replaceChildren(...[[null, `at ${tickText(nearest)}`], ...rows].map(([mark, value], i) =>
-      element("text", { x: x(nearest) + (beyond ? -8 : 8), y: box.top + 12 + 15 * i, "text-anchor": beyond ? "end" : "start",
-        style: `paint-order: stroke; stroke: var(--pst-color-background, var(--jp-layout-color0, Canvas)); stroke-width: 4px; ${mark ? `fill: ${mark.color}` : ""}` },
-        mark ? `${mark.label || "value"} ${tickText(value)}` : value)));
+// A guide at one x, and each curve's value there: under the mouse, and to stay where the reader taps or moves it with the
+// arrow keys. The line below the panels says the same.
+function addReadout(svg, panel, series, name, x, box) {
+  const stops = [...new Set(series.flatMap((m) => m.x))].filter(x.shows).sort((a, b) => a - b);
+  for (const event of ["click", "pointermove", "pointerleave", "keydown"]) svg[`on${event}`] = null;
+  svg.removeAttribute("tabindex");
+  if (!stops.length) return;
+  svg.setAttribute("tabindex", 0);
+  const guide = svg.appendChild(element("line", { class: "guide", y1: box.top, y2: box.bottom }));
+  const readout = svg.appendChild(element("g"));
+  const nearest = (at) => stops.reduce((best, v) => (Math.abs(x(v) - at) < Math.abs(x(best) - at) ? v : best));
+  const under = (event) => {
+    const { left, width } = svg.getBoundingClientRect();
+    const at = (event.clientX - left) * (svg.viewBox.baseVal.width / width);
+    return at < box.left - 4 || at > box.right + 4 ? undefined : nearest(at);
   };
+  const show = (v) => {
+    [guide, readout].forEach((node) => node.setAttribute("visibility", v === undefined ? "hidden" : "visible"));
+    if (v === undefined) return;
+    guide.setAttribute("x1", x(v));
+    guide.setAttribute("x2", x(v));
+    const rows = series.map((m) => [m, m.y[m.x.indexOf(v)]]).filter(([, value]) => value !== undefined && value !== null);
+    const beyond = x(v) > (box.left + box.right) / 2;
+    readout.replaceChildren(...[[null, `at ${name(v)}`], ...rows].map(([mark, value], i) =>
+      element("text", { x: x(v) + (beyond ? -8 : 8), y: box.top + 12 + 15 * i, "text-anchor": beyond ? "end" : "start",
+        style: `paint-order: stroke; stroke: var(--pst-color-background, var(--jp-layout-color0, Canvas)); stroke-width: 4px; ${mark ? `fill: ${ink(mark.color)}` : ""}` },
+        mark ? `${mark.label || "value"} ${tickText(value)}` : value)));
+    const line = svg.closest(".explorable")?.querySelector(".explorable-reading");
+    const says = `${panel.xlabel} ${name(v)}: ${rows.map(([m, value]) => `${m.label || "value"} ${tickText(value)}`).join(", ") || "no value"}.`;
+    if (line && line.textContent !== says) line.textContent = says;
+  };
+  const stay = (v) => { svg.stays = v; show(v); };
+  svg.onclick = (event) => stay(under(event));
+  svg.onpointermove = (event) => (event.pointerType === "mouse" ? show : stay)(under(event));
+  svg.onpointerleave = () => show(svg.stays);
+  svg.onkeydown = (event) => {
+    const now = svg.stays === undefined ? -1 : stops.indexOf(nearest(x(svg.stays)));
+    const next = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: stops.length - 1, Escape: NaN }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    stay(stops[Math.max(0, Math.min(stops.length - 1, next))]);
+  };
+  show(svg.stays === undefined ? undefined : nearest(x(svg.stays)));
 }
 
 const VISIBLE = { " ": "␣", "\n": "↵" };
@@ -213,12 +263,12 @@ function drawText(node, panel, marks, current, about) {
     const values = tokens.map((_, i) => (i < y.length ? y[i] : 0));
     const says = (i) => `${tickText(values[i])} at “${VISIBLE[tokens[i]] ?? tokens[i]}”`;
     const head = node.appendChild(element("div", { class: "explorable-scale" }));
-    if (label) head.append(element("b", { style: `color: ${color}` }, label));
+    if (label) head.append(element("b", { style: `color: ${ink(color)}` }, label));
     const stops = [panel.ylim[0] < 0 && !log ? shade(-most, color) : "transparent", "transparent", shade(most, color)];
     head.append(element("span", {}, weakest), element("i", { style: `background: linear-gradient(to right, ${[...new Set(stops)]})` }),
       element("span", {}, tickText(most)));
     const words = tokens.some((token) => [...token].length > 1);
-    const line = node.appendChild(element("div", { class: `explorable-tokens ${words ? "words" : "characters"}`, "data-label": label }));
+    const line = node.appendChild(element("div", { class: `explorable-tokens ${words ? "words" : "characters"} ${panel.control === null ? "" : "chosen"}`, "data-label": label }));
     tokens.forEach((token, i) => {
       line.append(element("span", { class: i === current ? "current" : "", "data-index": i, "data-token": token,
         "data-value": values[i] ?? "", title: says(i), style: `background: ${shade(values[i], color)}` }, VISIBLE[token] ?? token));
@@ -278,7 +328,7 @@ function drawTree(svg, panel, marks, width, about) {
   });
   const drawNode = (group, i, mark) => {
     if (mark) group.append(element("rect", { x: x(i), y: y(i) - 8.5, width: box(i), height: 17, rx: 4, ...outline(mark) }));
-    group.append(element("text", { x: x(i) + 4, y: y(i) + 4, opacity: mark ? 1 : 0.6 }, words(i)));
+    group.append(element("text", { x: x(i) + 4, y: y(i) + 4, opacity: mark ? 1 : 0.75 }, words(i)));
   };
   tokens.forEach((_, i) => { if (!marked[i]) drawNode(svg, i); });
   for (const mark of marks) {
@@ -289,7 +339,7 @@ function drawTree(svg, panel, marks, width, about) {
       drawNode(node, i, mark);
       if (mark.ranked)
         node.append(element("text", { x: width - 4, y: y(i) + 4, "text-anchor": "end",
-          style: n === 0 ? `fill: ${mark.color}; font-weight: 600` : "" }, `${n + 1}.  ${tickText(mark.y[n])}`));
+          style: n === 0 ? `fill: ${ink(mark.color)}; font-weight: 600` : "" }, `${n + 1}.  ${tickText(mark.y[n])}`));
     });
   }
   const sentence = (i) => (parents[i] === null ? tokens[i] : `${sentence(parents[i])} ${tokens[i]}`);
@@ -300,64 +350,149 @@ function drawTree(svg, panel, marks, width, about) {
 const outline = (mark) => ({ stroke: mark.color, "stroke-dasharray": mark.dashed ? "3 2" : "none",
   style: `fill: ${mark.dashed ? "transparent" : `color-mix(in srgb, ${mark.color} 28%, transparent)`}` });
 
+// Few values are buttons side by side, more numbers a slider, more texts a menu. `name` is the control's in its form.
+function addControl(form, name, { label, values, menu, start }) {
+  const option = (tag, chosen) => values.map((value, i) => element(tag, { value: i, ...(i === start ? { [chosen]: "" } : {}) }));
+  if (values.length <= 5 && values.join("").length <= 48) {
+    const group = form.appendChild(element("fieldset")), row = element("div", { class: "explorable-choices" });
+    group.append(element("legend", {}, label), row);
+    option("input", "checked").forEach((input, i) => {
+      const choice = row.appendChild(element("label"));
+      Object.assign(input, { type: "radio", name });
+      choice.append(input, element("span", {}, values[i]));
+    });
+    return () => {};
+  }
+  const input = menu ? element("select", { name, "aria-label": label })
+    : element("input", { type: "range", name, "aria-label": label, min: 0, max: values.length - 1, value: start });
+  if (menu) option("option", "selected").forEach((node, i) => { node.textContent = values[i]; input.append(node); });
+  const node = form.appendChild(element("label")), shown = element("b");
+  node.append(element("span", {}, label), shown, input);
+  return (i) => {
+    if (menu) return;
+    shown.textContent = values[i];
+    input.setAttribute("aria-valuetext", values[i]);
+  };
+}
+
+export const HINT = "Tap or point at a chart, or use the arrow keys on it, to read its values.";
+
 function render({ model, el }) {
-  const data = model.get("data");
-  const at = data.controls.map((control) => control.start);
+  const data = model.get("data"), { controls } = data;
   const figure = element("figure", { class: "explorable", "data-name": data.name });
-  const controls = figure.appendChild(element("div", { class: "explorable-controls" }));
+  const form = figure.appendChild(element("form", { class: "explorable-controls" }));
+  const cover = figure.appendChild(element("button", { type: "button", class: "explorable-cover" }, "Predict first: what has changed? Then show it"));
   const panels = figure.appendChild(element("div", { class: "explorable-panels" }));
   const isText = (panel) => "control" in panel, isTree = (panel) => "parents" in panel;
+  const isChart = (panel) => !isText(panel) && !isTree(panel), charts = data.panels.filter(isChart);
   const nodes = data.panels.map((panel) => panels.appendChild(
     isText(panel) ? element("div", { role: "img", class: "explorable-lines" }) : element("svg", { role: "img" })));
+  const hints = [
+    charts.some((panel) => !panel.equal) && HINT,
+    data.panels.some((panel) => isText(panel) && panel.control !== null) && "Tap a letter or a word to choose it.",
+    charts.length && "Pale: before the last change.",
+  ];
+  figure.append(element("p", { class: "explorable-reading", "aria-live": "polite" }, hints.filter(Boolean).join(" ")));
   const text = figure.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
 
+  const shows = controls.map((control, c) => addControl(form, `control-${c}`, control));
+  const reset = form.appendChild(element("button", { type: "button" }, "Reset"));
+  const input = (c) => form.elements[`control-${c}`];
+  const places = () => controls.map((_, c) => Number(input(c).value));
+  const frameAt = (at) => data.frames[at.reduce((total, place, c) => total * controls[c].values.length + place, 0)];
+  const whole = ([style, x, y]) => ({ ...data.styles[style], x: data.arrays[x], y: data.arrays[y] });
+
+  // Room for the longest label of any setting, so that the axes stand still.
+  const longest = data.panels.map((_, i) => {
+    const styles = new Set(data.frames.flatMap((frame) => frame.panels[i].map(([style]) => data.styles[style])));
+    return Math.max(0, ...[...styles].filter(({ kind }) => kind !== "bars").map(({ label }) => label.length));
+  });
+
+  let at = places(), before = null, moving = false; // before: the setting that the pale curves show
+
   function draw() {
-    const index = at.reduce((total, i, c) => total * data.controls[c].values.length + i, 0);
-    const frame = data.frames[index];
-    const gap = 8, room = panels.clientWidth || 640;
-    const columns = room < 560 ? 1 : data.panels.filter((panel) => !isText(panel) && !isTree(panel)).length;
+    const frame = frameAt(at), last = before && frameAt(before);
+    const gap = 8, room = panels.clientWidth || 640, columns = room < 560 ? 1 : charts.length;
+    const width = Math.floor((room - gap * (columns - 1)) / columns);
+    const inRow = columns > 1 && { height: Math.max(...charts.map((panel) => naturalHeight(panel, width))),
+      besideTitle: charts.some((panel) => panel.title) };
     nodes.forEach((node, i) => {
-      const panel = data.panels[i];
-      const marks = frame.panels[i].map(([style, x, y]) => ({ ...data.styles[style], x: data.arrays[x], y: data.arrays[y] }));
+      const panel = data.panels[i], marks = frame.panels[i].map(whole);
       const about = [panel.title || panel.ylabel, frame.text].filter(Boolean).join(". ");
       if (isText(panel)) return drawText(node, panel, marks, panel.control === null ? null : at[panel.control], about);
       if (isTree(panel)) return drawTree(node, panel, marks, room, about);
-      drawPanel(node, panel, marks, Math.floor((room - gap * (columns - 1)) / columns));
+      const same = new Set(frame.panels[i].map(String));
+      const ghosts = (last?.panels[i] ?? []).filter((mark) => !same.has(String(mark))).map((mark) => ({ ...whole(mark), ghost: true }))
+        .filter(({ kind }) => kind !== "dots");
+      const ends = columns > 1 ? longest[i] : Math.max(...longest.filter((_, j) => isChart(data.panels[j])));
+      drawPanel(node, { ...panel, ...inRow, longest: ends }, [...ghosts, ...marks], width);
       node.setAttribute("aria-label", about);
     });
     text.textContent = frame.text;
   }
 
-  const inputs = data.controls.map((control, c) => {
-    const label = controls.appendChild(element("label"));
-    label.append(element("span", {}, control.label));
-    const shown = label.appendChild(element("b"));
-    const input = control.menu ? element("select") : element("input", { type: "range", min: 0, max: control.values.length - 1, step: 1 });
-    if (control.menu) control.values.forEach((value, i) => input.append(element("option", { value: i }, value)));
-    label.append(input);
-    input.value = at[c];
-    const update = () => {
-      at[c] = Number(input.value);
-      if (!control.menu) shown.textContent = control.values[at[c]];
-      input.setAttribute("aria-valuetext", control.values[at[c]]);
-    };
-    input.addEventListener("input", () => { update(); draw(); });
-    update();
-    return input;
-  });
+  function read() {
+    at = places();
+    shows.forEach((show, c) => show(at[c]));
+  }
 
-  // A token under the pointer or the finger sets its control. The tokens are drawn anew, so ask what is there now.
+  // What the controls say, in order, is the model's state: a page has it in its address.
+  const said = () => controls.map(({ values }, c) => values[at[c]]);
+
+  function follow() {
+    (model.get("state") ?? []).forEach((value, c) => {
+      const i = controls[c]?.values.indexOf(value) ?? -1;
+      if (i >= 0) input(c).value = i;
+    });
+    read();
+  }
+
+  function change() {
+    read();
+    model.set("state", said());
+    draw();
+  }
+
+  const predicts = el.closest(".tag_predict-first") !== null;
+  let asked = false;
+  form.oninput = () => {
+    if (!moving) before = at;
+    moving = true;
+    figure.classList.toggle("covered", predicts && !asked);
+    change();
+  };
+  form.onchange = () => { moving = false; };
+  form.onsubmit = (event) => event.preventDefault();
+  reset.onclick = () => {
+    form.reset();
+    [before, moving, asked] = [null, false, false];
+    figure.classList.remove("covered");
+    change();
+  };
+  cover.onclick = () => {
+    asked = true;
+    figure.classList.remove("covered");
+  };
+
+  // A token under the mouse or a finger sets its control. The tokens are drawn anew, so ask what is there now.
   data.panels.forEach((panel, i) => {
     if (!isText(panel) || panel.control === null) return;
     nodes[i].onpointermove = nodes[i].onpointerdown = (event) => {
       const token = nodes[i].getRootNode().elementFromPoint(event.clientX, event.clientY)?.closest("[data-index]");
       if (!nodes[i].contains(token ?? null) || Number(token.dataset.index) === at[panel.control]) return;
-      inputs[panel.control].value = token.dataset.index;
-      inputs[panel.control].dispatchEvent(new Event("input", { bubbles: true }));
+      input(panel.control).value = token.dataset.index;
+      moving = false;
+      form.dispatchEvent(new Event("input"));
     };
   });
 
   el.append(element("style", {}, STYLE), figure);
+  follow();
+  model.on("change:state", () => {
+    if (String(model.get("state")) === String(said())) return;
+    follow();
+    draw();
+  });
   let width = 0;
   const observer = new ResizeObserver(() => { if (panels.clientWidth !== width) { width = panels.clientWidth; draw(); } });
   observer.observe(panels);

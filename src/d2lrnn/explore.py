@@ -14,6 +14,9 @@ The browser side (`explore.js`) only draws them, so no kernel is needed. An exam
 
 `frame` takes the controls' values by name and returns `(text, panels)`: a sentence that says what the figure now
 shows (it is the figure's text alternative), and for each panel a list of marks.
+
+On the site the address says what a figure shows: #one_weight=1.1 opens the page at this figure with w = 1.1. If its
+cell has the tag `predict-first`, the figure is covered after the reader's first move until they ask to see it.
 """
 
 import itertools
@@ -31,7 +34,7 @@ LARGEST = 1e300  # a number beyond counts as infinite and one below 1 / LARGEST 
 
 @dataclass
 class Control:
-    """A slider over numbers, or a menu if the values are texts.
+    """Buttons side by side if the values are few and short, else a slider over numbers or a menu of texts.
 
     Attributes:
         label: a short text.

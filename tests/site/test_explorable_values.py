@@ -144,10 +144,12 @@ def settings_of(data):
 
 def set_controls(figure, places):
     figure.evaluate(
-        """(figure, places) => figure.querySelectorAll("input[type=range], select").forEach((control, i) => {
-            control.value = places[i];
-            control.dispatchEvent(new Event("input", { bubbles: true }));
-        })""",
+        """(figure, places) => {
+            const form = figure.querySelector("form");
+            places.forEach((place, i) => { form.elements[`control-${i}`].value = place; });
+            form.dispatchEvent(new Event("input"));
+            form.dispatchEvent(new Event("change"));
+        }""",
         places,
     )
 

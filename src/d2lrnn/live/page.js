@@ -2,13 +2,9 @@
 
 const STYLE = `
 .live-buttons { display: flex; flex-wrap: wrap; gap: .4rem; margin: 0 0 .6rem; }
-.live-buttons button { font: inherit; color: inherit; background: transparent; min-height: 44px; padding: .2rem .8rem;
-  border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 22px; cursor: pointer; }
 .live-buttons button[aria-pressed=true] { background: color-mix(in srgb, #2b7fd4 22%, transparent); border-color: #2b7fd4; }
-.live-buttons button:focus-visible { outline: 2px solid #2b7fd4; outline-offset: 2px; }
 .live-panel { position: relative; } .live-panel .handles { position: absolute; inset: 0; pointer-events: none; }
 .live-panel .handles circle { pointer-events: all; cursor: grab; touch-action: none; fill: transparent; }
-.live .explorable-controls input, .live .explorable-controls select { min-height: 44px; margin: 0; }
 .live .live-four label { flex-basis: 9rem; } @media (max-width: 560px) { .live .live-pairs label { flex-basis: 8.5rem; } }
 .live-buttons button:disabled { opacity: .45; cursor: default; }
 .live-actions { margin: .7rem 0 0; }
@@ -24,16 +20,20 @@ const STYLE = `
 @media (max-width: 560px) { .live-lines q:last-child { grid-column: 1 / -1; min-height: 7em; } .live-lines span:nth-last-child(2) { text-align: left; } }
 `;
 
+const LONGEST_SHARED = 300; // characters of a text that an address may hold
+
 // Shows or hides a control with its label.
 const shower = (input) => (shown) => { input.parentNode.hidden = !shown; };
 
 class Figure {
   constructor(el, name) {
     const { element } = drawing;
+    this.parts = []; // of the state: what each control says, and how to enter it
     this.node = element("figure", { class: "explorable live", "data-name": name });
     this.top = this.node.appendChild(element("div"));
     this.controls = this.node.appendChild(element("div", { class: "explorable-controls" }));
     this.room = this.node.appendChild(element("div", { class: "explorable-panels" }));
+    this.reading = this.node.appendChild(element("p", { class: "explorable-reading", "aria-live": "polite" }, drawing.HINT));
     this.text = this.node.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
     el.append(element("style", {}, drawing.STYLE + STYLE), this.node);
   }
@@ -45,6 +45,10 @@ class Figure {
     const mark = (chosen) => all.forEach((button) => button.setAttribute("aria-pressed", button === chosen));
     all.forEach((button, i) => { button.onclick = () => { mark(button); press(names[i]); }; });
     mark(all[0]);
+    this.parts.push({
+      get: () => names[all.findIndex((button) => button.getAttribute("aria-pressed") === "true")] ?? "",
+      enter: (name) => all[names.indexOf(name)]?.click(),
+    });
     return { clear: () => mark(null) };
   }
 
@@ -64,6 +68,10 @@ class Figure {
     const node = this.top.appendChild(drawing.element("label", { class: "live-area" }, label));
     const field = node.appendChild(drawing.element("textarea", { spellcheck: false, autocomplete: "off" }));
     field.oninput = () => change(field.value);
+    this.parts.push({
+      get: () => (field.value.length <= LONGEST_SHARED ? field.value : ""),
+      enter: (text) => { field.value = text; change(text); },
+    });
     return { node, field };
   }
 
@@ -82,6 +90,7 @@ class Figure {
     node.append(drawing.element("span", {}, label));
     const shown = node.appendChild(drawing.element("b"));
     node.append(input);
+    input.setAttribute("aria-label", label); // without the value, which a slider says by itself
     return shown;
   }
 
@@ -97,6 +106,7 @@ class Figure {
     const enter = (value) => { set(value); change(Number(input.value)); };
     input.oninput = () => enter(input.value);
     set(start);
+    this.parts.push({ get: () => input.value, enter });
     const range = (min, max) => Object.assign(input, { min, max });
     return { set, enter, range, show: shower(input) };
   }
@@ -107,6 +117,12 @@ class Figure {
     this.labelled(label, input);
     input.value = start;
     input.oninput = () => change(input.value);
+    const enter = (value) => {
+      if (!names.map(String).includes(value)) return;
+      input.value = value;
+      change(value);
+    };
+    this.parts.push({ get: () => input.value, enter });
     return { set: (value) => { input.value = value; }, show: shower(input) };
   }
 
@@ -150,12 +166,28 @@ class Figure {
         };
       });
       moved.push(() => {
-        pictures[i].onpointermove = null; // no read-out of values where points are dragged
         scales().forEach(([low, high, from, to], axis) => places().forEach((place, which) =>
           circles[which].setAttribute(axis ? "cy" : "cx", from + ((place[axis] - low) / (high - low)) * (to - from))));
       });
     };
     return { draw, handles };
+  }
+
+  // What the controls say, in order, is the model's state: a page has it in its address.
+  share(model) {
+    const said = () => this.parts.map(({ get }) => get());
+    const follow = () => (model.get("state") ?? []).forEach((wanted, i) => {
+      if (this.parts[i] && this.parts[i].get() !== wanted) this.parts[i].enter(wanted);
+    });
+    follow();
+    let last = String(said());
+    const tell = () => {
+      if (String(said()) === last) return;
+      last = String(said());
+      model.set("state", said());
+    };
+    for (const event of ["input", "click", "pointerup"]) this.node.addEventListener(event, tell);
+    model.on("change:state", follow);
   }
 
   // Draw now, and again whenever the width changes.
@@ -208,6 +240,7 @@ function render({ model, el }) {
   const data = model.get("data");
   const figure = new Figure(el, data.name);
   FIGURES[data.figure].show(figure, data);
+  figure.share(model);
   return () => figure.remove();
 }
 

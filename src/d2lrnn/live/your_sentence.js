@@ -94,12 +94,12 @@ class Column {
     this.color = color;
     this.node = room.appendChild(element("div", { class: "sentence-network" }));
     const head = this.node.appendChild(element("div", { class: "explorable-scale" }));
-    head.append(element("b", { style: `color: ${color}` }, this.name));
+    head.append(element("b", { style: `color: ${drawing.ink(color)}` }, this.name));
     this.weakest = head.appendChild(element("span"));
     head.append(element("i", { style: `background: linear-gradient(to right, transparent, ${this.shade(1)})` }));
     this.strongest = head.appendChild(element("span"));
     this.lines = this.node.appendChild(element("div", { role: "img" }));
-    this.tokens = this.lines.appendChild(element("div", { class: "explorable-tokens characters", "data-label": this.name }));
+    this.tokens = this.lines.appendChild(element("div", { class: "explorable-tokens characters chosen", "data-label": this.name }));
     this.bars = this.node.appendChild(element("svg", { role: "img" }));
     this.caption = this.node.appendChild(element("div", { class: "caption" }));
     this.heat = this.node.appendChild(element("div", { class: "sentence-heat" }));
