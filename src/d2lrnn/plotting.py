@@ -4,7 +4,9 @@ from importlib.resources import as_file, files
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
+from IPython import get_ipython
 from IPython.display import HTML
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 # One colour for one model in the whole book, legible on white and on a dark page.
 COLORS = {
@@ -30,9 +32,11 @@ COLORS = {
 
 
 def use_style():
-    """Use the book's matplotlib style for all figures that follow."""
+    """Use the book's matplotlib style for all figures that follow; in a notebook, with two pixels for each of the page."""
     with as_file(files("d2lrnn") / "d2lrnn.mplstyle") as path:
         plt.style.use(path)
+    if get_ipython():
+        set_matplotlib_formats("retina")
 
 
 def label_lines(ax, gap=0.055):
