@@ -155,6 +155,16 @@ def test_it_survives_what_people_type(typed, text, says, figure):
     assert letters_of(figure) == "and on it goes"
 
 
+def test_the_letters_follow_each_edit(figure):
+    for text in ["the lamp", "the lamp was lit", "the lamb was", "", "x " * 99, "x " * 99 + "or y"]:
+        figure.locator("textarea").fill(text)
+        for network in RECURRENCES:
+            marks = figure.locator(f'[data-label="{network}"] > *').evaluate_all(
+                "all => all.map(one => one.localName === 'wbr' ? '|' : one.dataset.token + one.dataset.index)"
+            )
+            assert "".join(marks) == "".join(f"{c}{i}{'|' * (c == ' ')}" for i, c in enumerate(text[-200:]))
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pointer_and_keys_move_the_cursor(width, addresses, visit):
     with visit(f"{addresses['file']}/{CHAPTER_8}.html", width) as page:

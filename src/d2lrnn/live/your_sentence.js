@@ -89,6 +89,7 @@ class Column {
   constructor(room, network, vocabulary, color, moveTo) {
     const { element } = drawing;
     this.vocabulary = vocabulary;
+    this.spans = [];
     this.net = engine.load(network);
     this.name = NAMES[network.cell];
     this.color = color;
@@ -126,8 +127,16 @@ class Column {
     const { element } = drawing;
     this.text = text;
     this.pass = engine.forward(this.net, Int32Array.from(text, (letter) => this.vocabulary.indexOf(letter)));
-    this.spans = Array.from(text, (letter, i) => element("span", { "data-index": i, "data-token": letter }, visible(letter)));
-    this.tokens.replaceChildren(...this.spans.flatMap((span, i) => (text[i] === " " ? [span, element("wbr")] : [span])));
+    // Letters that stay keep their place, because the browser takes longer to place new ones than we do to read.
+    const changed = this.spans.findIndex((span, i) => span.dataset.token !== text[i]);
+    if (changed >= 0) {
+      const nodes = [...this.tokens.childNodes], [first] = this.spans.splice(changed);
+      nodes.slice(nodes.indexOf(first)).forEach((node) => node.remove());
+    }
+    for (let i = this.spans.length; i < text.length; i++) {
+      this.spans.push(this.tokens.appendChild(element("span", { "data-index": i, "data-token": text[i] }, visible(text[i]))));
+      if (text[i] === " ") this.tokens.append(element("wbr"));
+    }
   }
 
   // The states or gates as a picture: a column for each letter, a row for each unit.
