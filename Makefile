@@ -7,7 +7,7 @@ TORCH ?= 2.13.0
 TESTS := -m pytest --nbval -n 2 --dist loadscope --ignore=tests/site
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-studies test-long test-oldest serve lab refresh other-seeds test-site bench clean
+.PHONY: help book test test-studies test-long test-oldest serve lab refresh other-seeds pdf test-site bench clean
 
 help:
 	@echo "make book         build the site in _build/html (the first time this installs everything into .venv)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lab          open the notebooks in JupyterLab"
 	@echo "make refresh      run the notebooks and save their outputs (NOTEBOOKS=book/01_sequence_models.ipynb for one)"
 	@echo "make other-seeds  run the notebooks that changed with other seeds: what they assert must hold (NOTEBOOKS=...)"
+	@echo "make pdf          the whole book as _build/html/d2lrnn.pdf, printed by Chromium"
 	@echo "make test-site    drive the built site in Chromium"
 	@echo "make bench        measure what the book claims about speed"
 	@echo "make clean        remove what was built (.venv and .venv-oldest stay)"
@@ -68,6 +69,9 @@ refresh: $(INSTALLED)
 
 other-seeds: $(INSTALLED)
 	$(BIN)/python tools/other_seeds.py $(filter-out book,$(NOTEBOOKS))
+
+pdf: book
+	$(BIN)/python tools/make_pdf.py
 
 test-site: book
 	$(BIN)/python -m pytest -m site tests/site
