@@ -120,10 +120,12 @@ def test_set_address_moves_the_whole_repository(tmp_path):
     old = json.dumps({"cells": [{"source": 'git+https://github.com/d2lrnn/d2lrnn"'}]})
     (tmp_path / "book/index.ipynb").write_text(old)
     links = "https://colab.research.google.com/github/d2lrnn/d2lrnn/blob https://d2lrnn.github.io/d2lrnn/"
+    links += " https://mybinder.org/v2/gh/d2lrnn/d2lrnn/main"
     (tmp_path / "README.md").write_text(f"{links} github.com/d2lrnn/d2lrnn2")
     assert [path.name for path in tool.main(tmp_path)] == ["README.md", "index.ipynb"]
     assert "git+https://github.com/someone/rnn-book" in (tmp_path / "book/index.ipynb").read_text()
     new = "https://colab.research.google.com/github/someone/rnn-book/blob https://someone.github.io/rnn-book/"
+    new += " https://mybinder.org/v2/gh/someone/rnn-book/main"
     assert (tmp_path / "README.md").read_text() == f"{new} github.com/d2lrnn/d2lrnn2"
     assert tool.main(tmp_path) == []
 
