@@ -8,9 +8,11 @@ answered from _build/html, so a link from one page of the book to another leads 
 
 import html
 import io
+import posixpath
 import re
 import shutil
 import sys
+from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -29,13 +31,25 @@ STYLE = """
 html { counter-reset: page %d; font-size: 14px; }
 body, main, article { min-height: 0 !important; }
 .headerlink, .prev-next-area, .bd-footer, .onlyprint { display: none !important; }
+.bd-main .bd-content .bd-article h1 { display: block !important; }
 h1, h2, h3, h4, summary { break-after: avoid; }
 figure, img, svg, tr, div.math { break-inside: avoid; }
+div.cell, div.cell :is(div, details, pre) { break-inside: auto !important; }
 """
-# Everything is open and drawn, and what is wider than the page shrinks to it.
-PREPARE = """async () => {
+# Everything is open and drawn, and what is wider than the page shrinks to it. Chromium gives a place in a page a name
+# in the PDF if a link of that page leads to it, so there is one to each place that other pages link to.
+PREPARE = """async (places) => {
     await window.MathJax?.startup?.promise;
-    for (const folded of document.querySelectorAll("details")) folded.open = true;
+    for (const folded of document.querySelectorAll("details")) {
+        folded.open = true;
+        const label = folded.querySelector("summary");
+        if (!label.textContent.includes("Solution")) label.style.display = "none";
+    }
+    for (const id of places) {
+        const link = Object.assign(document.createElement("a"), { href: `#${id}`, textContent: "." });
+        link.style = "position: absolute; color: transparent; font-size: 1px";
+        document.querySelector("article").append(link);
+    }
     for (let next; (next = document.querySelector(".page-widget.waiting")); ) {
         next.scrollIntoView();
         await new Promise((go) => setTimeout(go, 50));
@@ -69,7 +83,17 @@ def answer(route):
         route.abort()
 
 
-def open_page(browser, name):
+def linked_places():
+    """For each page of the site, by its name, the ids in it that other pages link to."""
+    places = defaultdict(set)
+    for file in SITE.glob("book/**/*.html"):
+        folder = file.parent.relative_to(SITE).as_posix()
+        for page, place in re.findall(r'href="([^"#:?]+)\.html#([^"]+)"', file.read_text(encoding="utf-8")):
+            places[posixpath.normpath(posixpath.join(folder, page))].add(html.unescape(place))
+    return places
+
+
+def open_page(browser, name, places=()):
     """A page of the site in a window as wide as the paper, ready to be printed."""
     window = browser.new_page(viewport={"width": WIDTH, "height": 950}, color_scheme="light")
     window.set_default_timeout(600_000)  # milliseconds: only against hanging, as a busy machine is slow
@@ -77,7 +101,7 @@ def open_page(browser, name):
     window.goto(f"{site_address()}{name}.html")
     window.emulate_media(media="print", color_scheme="light")
     window.add_style_tag(content=STYLE % ("", 0))
-    window.evaluate(PREPARE)
+    window.evaluate(PREPARE, sorted(places))
     return window
 
 
@@ -88,10 +112,10 @@ def print_page(window, pages_before, numbers=""):
     return PdfReader(io.BytesIO(pdf))
 
 
-def front_matter(browser, titles, starts):
+def front_matter(browser, toc, titles, starts):
     """The title and the table of contents, with roman page numbers."""
     rows = ""
-    for caption, names in contents():
+    for caption, names in toc:
         rows += f"<h2>{html.escape(caption)}</h2>"
         for name in names:
             title, page = html.escape(titles[name]), starts[name] + 1
@@ -110,31 +134,39 @@ def front_matter(browser, titles, starts):
 
 
 def join(parts):
-    """One PDF of several: (name of the page, PdfReader) each. Returns the writer, and the first page of each name."""
-    book, starts = PdfWriter(), {}
+    """One PDF of several: (name of the page, PdfReader) each.
+
+    Returns the writer, and where the links to each page and to each place in it lead: (page, left, top).
+    """
+    book, targets = PdfWriter(), {}
     for name, part in parts:
-        starts[name] = len(book.pages)
-        places = part.named_destinations
+        start, places = len(book.pages), part.named_destinations
+        targets[name] = (start, NullObject(), NullObject())
+        for place, at in places.items():
+            page = start + part.get_destination_page_number(at)
+            targets[name + "#" + place.removeprefix("/")] = (page, at.left, at.top)
         for page in part.pages:  # two pages of the site may use one name
             for link in page.get("/Annots", []):
                 target = link.get_object().get("/Dest")
                 if isinstance(target, str) and target in places:
                     link.get_object()[NameObject("/Dest")] = places[target].dest_array
         book.append(part)
-    return book, starts
+    return book, targets
 
 
-def link_inside(book, starts):
-    """Turn links to pages of the site into links to their first page here."""
+def link_inside(book, targets):
+    """Turn links to pages of the site into links to their place here."""
     for page in book.pages:
         for link in page.get("/Annots", []):
             link = link.get_object()
             address = link.get("/A", {}).get("/URI", "")
-            name = address.removeprefix(site_address()).split("#")[0].removesuffix(".html")
-            if address.startswith(site_address()) and name in starts:
-                place = [book.pages[starts[name]].indirect_reference, NameObject("/XYZ"), *[NullObject()] * 3]
+            place = address.removeprefix(site_address()).replace(".html", "", 1)
+            target = targets.get(place) or targets.get(place.split("#")[0])
+            if target and address.startswith(site_address()):
+                page, left, top = target
+                where = [book.pages[page].indirect_reference, NameObject("/XYZ"), left, top, NullObject()]
                 del link["/A"]
-                link[NameObject("/Dest")] = ArrayObject(place)
+                link[NameObject("/Dest")] = ArrayObject(where)
 
 
 def number_pages(book, front):
@@ -157,30 +189,36 @@ def offer(site=SITE):
     front.write_text(text, encoding="utf-8")
 
 
-def main():
-    if not (SITE / "index.html").is_file():
-        sys.exit("there is no site to print: run make book")
+def print_book(toc, path):
+    """Print some parts of the site, as `contents` gives them all, to one PDF."""
     printed, titles, starts, pages = [], {}, {}, 0
+    places = linked_places()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name in [name for _, names in contents() for name in names]:
-            window = open_page(browser, name)
-            titles[name] = window.locator("h1").first.evaluate("title => title.firstChild.textContent")
+        for name in [name for _, names in toc for name in names]:
+            window = open_page(browser, name, places[name])
+            titles[name] = window.title().removesuffix(" — d2lrnn")
             part = print_page(window, pages)
             window.close()
             printed.append((name, part))
             starts[name] = pages
             pages += len(part.pages)
             print(f"{name}: {len(part.pages)} pages", flush=True)
-        front = front_matter(browser, titles, starts)
+        front = front_matter(browser, toc, titles, starts)
         browser.close()
-    book, places = join([("contents", front), *printed])
-    link_inside(book, places)
+    book, targets = join([("contents", front), *printed])
+    link_inside(book, targets)
     number_pages(book, len(front.pages))
     book.add_metadata({"/Title": "d2lrnn: recurrent neural networks you can take apart"})
-    book.write(PDF)
+    book.write(path)
+    print(f"{path.name}: {len(book.pages)} pages, {path.stat().st_size / 1e6:.1f} MB")
+
+
+def main():
+    if not (SITE / "index.html").is_file():
+        sys.exit("there is no site to print: run make book")
+    print_book(contents(), PDF)
     offer()
-    print(f"{PDF.relative_to(ROOT)}: {len(book.pages)} pages, {PDF.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
