@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -67,6 +68,7 @@ def contents():
     return [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
 
 
+@cache
 def site_address():
     return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["html"]["baseurl"]
 

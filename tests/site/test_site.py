@@ -194,8 +194,8 @@ def test_the_search_shows_text_without_latex(addresses, visit):
 
 def test_the_icon_does_not_cover_the_query(addresses, visit):
     with visit(f"{addresses['file']}/search.html?q=perplexity", 390) as page:
-        icon = page.locator("main .bd-search i").first.bounding_box()
-        field = page.locator("main .bd-search input")
+        icon = page.locator(".bd-search-container .bd-search i").first.bounding_box()
+        field = page.locator(".bd-search-container .bd-search input")
         starts = field.bounding_box()["x"] + float(
             field.evaluate("one => parseFloat(getComputedStyle(one).paddingLeft)")
         )
