@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NullObject, NumberObject
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NullObject, NumberObject, TextStringObject
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build/html"
@@ -111,7 +111,24 @@ def print_page(window, pages_before, numbers=""):
     """The PDF of a window, its pages numbered on from those before."""
     window.add_style_tag(content=STYLE % (numbers, pages_before))
     pdf = window.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
-    return PdfReader(io.BytesIO(pdf))
+    pdf = PdfReader(io.BytesIO(pdf))
+    # Chromium's bookmarks lack the space where a heading goes on in a new line.
+    headings = window.locator("h1, h2, h3, h4, h5, h6").all_inner_texts()
+    headings = {"".join(heading.split()): " ".join(heading.split()) for heading in headings}
+    for item in bookmarks(pdf.root_object["/Outlines"]):
+        title = headings.get("".join(item["/Title"].split()), item["/Title"])
+        item[NameObject("/Title")] = TextStringObject(title)
+    return pdf
+
+
+def bookmarks(outline):
+    """Every entry of an outline."""
+    item = outline.get("/First")
+    while item:
+        item = item.get_object()
+        yield item
+        yield from bookmarks(item)
+        item = item.get("/Next")
 
 
 def front_matter(browser, toc, titles, starts):
