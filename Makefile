@@ -7,7 +7,7 @@ TORCH ?= 2.13.0
 TESTS := -m pytest --nbval -n 2 --dist loadscope --ignore=tests/site
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-studies test-long test-oldest serve lab refresh other-seeds stills test-site lighthouse bench clean
+.PHONY: help book test test-studies test-long test-oldest serve lab refresh other-seeds stills pdf test-site lighthouse bench clean
 
 help:
 	@echo "make book         build the site in _build/html (the first time this installs everything into .venv)"
@@ -20,6 +20,7 @@ help:
 	@echo "make refresh      run the notebooks and save their outputs (NOTEBOOKS=book/01_sequence_models.ipynb for one)"
 	@echo "make other-seeds  run the notebooks that changed with other seeds: what they assert must hold (NOTEBOOKS=...)"
 	@echo "make stills       draw the figures that a page shows without JavaScript (in Chromium)"
+	@echo "make pdf          the whole book as _build/html/d2lrnn.pdf, printed by Chromium"
 	@echo "make test-site    drive the built site in Chromium"
 	@echo "make lighthouse   measure the built site as a phone sees it (needs Node 18.20 or newer with npx, and Chromium)"
 	@echo "make bench        measure what the book claims about speed"
@@ -73,6 +74,9 @@ other-seeds: $(INSTALLED)
 
 stills: book
 	$(BIN)/python tools/stills.py
+
+pdf: book
+	$(BIN)/python tools/make_pdf.py
 
 test-site: book
 	$(BIN)/python -m pytest -m site tests/site

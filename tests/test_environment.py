@@ -34,6 +34,15 @@ def test_a_limit_on_time_only_guards_against_hanging(pytestconfig):
         assert "cell-timeout" not in (ROOT / name).read_text(encoding="utf-8")
 
 
+def test_binder_installs_what_the_package_needs_as_it_is_pinned():
+    lines = (ROOT / ".binder/requirements.txt").read_text(encoding="utf-8").splitlines()
+    packages = [line for line in lines if not line.startswith(("#", "-"))]
+    assert packages == [dependency.split(">=")[0] for dependency in PROJECT["dependencies"]]
+    assert "-c ../requirements.txt" in lines and "--extra-index-url https://download.pytorch.org/whl/cpu" in lines
+    for name in ("postBuild", "start"):
+        assert os.access(ROOT / ".binder" / name, os.X_OK), f"chmod +x .binder/{name}"
+
+
 def test_hypothesis_has_no_limit_on_time():
     assert settings.default.deadline is None
 

@@ -120,10 +120,12 @@ def test_set_address_moves_the_whole_repository(tmp_path):
     old = json.dumps({"cells": [{"source": 'git+https://github.com/d2lrnn/d2lrnn"'}]})
     (tmp_path / "book/index.ipynb").write_text(old)
     links = "https://colab.research.google.com/github/d2lrnn/d2lrnn/blob https://d2lrnn.github.io/d2lrnn/"
+    links += " https://mybinder.org/v2/gh/d2lrnn/d2lrnn/main"
     (tmp_path / "README.md").write_text(f"{links} github.com/d2lrnn/d2lrnn2")
     assert [path.name for path in tool.main(tmp_path)] == ["README.md", "index.ipynb"]
     assert "git+https://github.com/someone/rnn-book" in (tmp_path / "book/index.ipynb").read_text()
     new = "https://colab.research.google.com/github/someone/rnn-book/blob https://someone.github.io/rnn-book/"
+    new += " https://mybinder.org/v2/gh/someone/rnn-book/main"
     assert (tmp_path / "README.md").read_text() == f"{new} github.com/d2lrnn/d2lrnn2"
     assert tool.main(tmp_path) == []
 
@@ -197,6 +199,17 @@ def test_links_within_the_book_lead_somewhere(path):
 def test_says_at_the_top_how_long_it_takes_and_what_it_needs(path):
     top = source(read(path)["cells"][0])
     assert re.search(r"^\*\d+ minutes · (\d+ figures? to move · )?you need: .+\*$", top, re.M)
+
+
+@every_retold
+def test_takes_as_long_as_it_says(path):
+    """At least the time for its words, 200 a minute, and its visible lines of code, 15 a minute."""
+    folded = {"remove-cell", "remove-input", "hide-cell", "hide-input"}
+    lines = [source(cell).count("\n") + 1 for _, cell in code_cells(path) if not folded & set(tags(cell))]
+    words = re.sub(r"\$\$.*?\$\$|\]\(\S+\)", "", markdown(path), flags=re.S).split()
+    needed = len(words) / 200 + sum(lines) / 15
+    [said] = re.findall(r"^\*(\d+) minutes", markdown(path), re.M)
+    assert round(needed) <= int(said) <= 3 * needed
 
 
 @every_retold

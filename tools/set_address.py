@@ -37,6 +37,7 @@ def replace(text, old, new):
     for before, after in [
         (f"github.com/{old}", f"github.com/{new}"),
         (f"colab.research.google.com/github/{old}", f"colab.research.google.com/github/{new}"),
+        (f"mybinder.org/v2/gh/{old}", f"mybinder.org/v2/gh/{new}"),
         (pages(*old.split("/")), pages(*new.split("/"))),
     ]:
         text = re.sub(re.escape(before) + r"(?![\w-])", after, text)

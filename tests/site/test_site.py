@@ -14,6 +14,7 @@ NOTEBOOKS = {
     str(path.relative_to(ROOT).with_suffix("")): json.loads(path.read_text(encoding="utf-8"))
     for path in ROOT.glob("book/**/*.ipynb")
 }
+NOTEBOOKS["index"] = NOTEBOOKS.pop("book/index")  # the front page is what the site's address shows
 PAGES = sorted([*NOTEBOOKS, *(str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.glob("book/**/*.md"))])
 LIVE = sorted(name for name, notebook in NOTEBOOKS.items() if '"_esm"' in json.dumps(notebook["metadata"]))
 VIEWS = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")]
@@ -228,15 +229,17 @@ def test_the_script_of_the_figures_is_served_once():
     assert holders == {"figure_scripts.js", "live_figures.js"}
 
 
-def test_the_address_alone_leads_to_the_front_page(addresses, browser):
-    page = browser.new_page()
-    page.goto(f"{addresses['server']}/", wait_until="commit")
-    page.wait_for_url("**/book/index.html")
-    page.close()
+def test_the_address_alone_is_the_front_page(addresses, visit):
+    with visit(f"{addresses['server']}/") as page:
+        assert page.url == f"{addresses['server']}/"
+        page.get_by_role("link", name="Start with chapter 1").click()
+        page.wait_for_url("**/book/01_sequence_models.html")
+        page.locator("nav.bd-links a").first.click()
+        page.wait_for_url(f"{addresses['server']}/index.html")
 
 
 def test_links_lead_somewhere():
-    for page in HTML.glob("book/**/*.html"):
+    for page in [HTML / "index.html", *HTML.glob("book/**/*.html")]:
         for target, anchor in re.findall(r'href="([^"#:?]*)(?:#([^"]*))?"', page.read_text(encoding="utf-8")):
             file = (page.parent / target).resolve() if target else page
             assert file.exists(), f"{page.name} links to {target}"
@@ -244,9 +247,32 @@ def test_links_lead_somewhere():
                 assert f'id="{anchor}"' in file.read_text(encoding="utf-8"), f"{page.name}: no {target}#{anchor}"
 
 
-def test_the_search_finds_a_word(addresses, visit):
+def test_the_search_shows_chapters_before_the_package(addresses, visit):
     with visit(f"{addresses['server']}/search.html?q=perplexity") as page:
-        page.locator("#search-results li").first.wait_for()
+        page.get_by_text("Search finished").wait_for(state="attached")
+        found = page.locator("#search-results li > a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+        of_the_package = [bool(re.match("book/api|_modules", link)) for link in found]
+        assert found[0].startswith("book/03_language_models") and True in of_the_package
+        assert of_the_package == sorted(of_the_package)
+
+
+def test_the_search_shows_text_without_latex(addresses, visit):
+    with visit(f"{addresses['server']}/search.html?q=softmax") as page:
+        page.get_by_text("Search finished").wait_for(state="attached")
+        page.wait_for_load_state("networkidle")
+        lines = page.locator("#search-results p.context").all_inner_texts()
+        assert len(lines) > 5
+        assert not [line for line in lines if re.search(r"\\[a-zA-Z(]|import |_\{", line)]
+
+
+def test_the_icon_does_not_cover_the_query(addresses, visit):
+    with visit(f"{addresses['file']}/search.html?q=perplexity", 390) as page:
+        icon = page.locator(".bd-search-container .bd-search i").first.bounding_box()
+        field = page.locator(".bd-search-container .bd-search input")
+        starts = field.bounding_box()["x"] + float(
+            field.evaluate("one => parseFloat(getComputedStyle(one).paddingLeft)")
+        )
+        assert icon["x"] + icon["width"] <= starts
 
 
 def test_terms_link_to_the_glossary(addresses, visit):
@@ -279,7 +305,7 @@ def test_a_wrong_address_says_so(addresses, browser):
 
 
 def test_the_colours_can_be_chosen(addresses, visit):
-    with visit(f"{addresses['file']}/book/index.html") as page:
+    with visit(f"{addresses['file']}/index.html") as page:
         seen = set()
         for _ in range(3):
             page.locator("button.theme-switch-button:visible").first.click()
@@ -288,5 +314,5 @@ def test_the_colours_can_be_chosen(addresses, visit):
 
 
 def test_there_is_one_search_field(addresses, visit):
-    with visit(f"{addresses['file']}/book/index.html") as page:
+    with visit(f"{addresses['file']}/index.html") as page:
         assert page.locator("input[type=search]:visible, button.search-button-field:visible").count() == 1
