@@ -72,7 +72,7 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
     help="Hidden units of a layer. [128 to 512, by the size of the text; for pairs 256]",
 )
 @click.option("--layers", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="[0.2; for pairs 0.3]")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.3, show_default=True)
 @click.option(
     "--attention",
     type=click.Choice(["dot", "additive", "none"]),

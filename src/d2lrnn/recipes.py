@@ -83,7 +83,7 @@ def text_size(num_tokens):
 
 
 def text_job(
-    paths, level="char", keep_case=False, min_freq=None, cell="lstm", hidden=None, layers=1, dropout=0.2, **training
+    paths, level="char", keep_case=False, min_freq=None, cell="lstm", hidden=None, layers=1, dropout=0.3, **training
 ):
     """A language model for the text of some files, split by position: 80 % training, 10 % validation, 10 % test.
 
@@ -114,7 +114,7 @@ def text_job(
     batch_size, num_steps = training.pop("batch_size"), training.pop("num_steps")
     batch_size = max(1, min(batch_size, (N - 1) // (20 * num_steps)))  # at least 20 updates an epoch
     torch.manual_seed(training["seed"])
-    embedding = None if V <= 256 else 256
+    embedding = 64 if V <= 256 else 256  # not one-hot vectors: dropout would take a letter away whole
     hidden = hidden or text_size(N)
     model = LanguageModel(V, hidden, cell, layers, embedding, dropout, vocabulary=vocab.digest)
     # The state is carried on, as it will be when the model writes, unless each epoch sees other parts of the text.
