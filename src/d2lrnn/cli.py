@@ -100,6 +100,13 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--device", help="cpu, cuda or mps. [cpu]")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bf16"]),
+    default="float32",
+    show_default=True,
+    help="bf16 is mixed precision, for GPUs.",
+)
 @click.option("--resume", is_flag=True, help="Go on with training that was interrupted; give the same options again.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be trained, how large it is and how long it takes.")
 def train(files, out, translate, source, target, attention, epochs, lr, batch_size, steps, resume, dry_run, **options):

@@ -22,12 +22,13 @@ from d2lrnn.batches import as_ids, mask, random_batches, sequential_batches
 from d2lrnn.checkpoints import CheckpointError, describe, digest, load_checkpoint, save_file
 from d2lrnn.layers import check_numbers, check_range
 from d2lrnn.metrics import perplexity
-from d2lrnn.runtime import as_device, device_of, progress
+from d2lrnn.runtime import as_device, check_bf16, device_of, progress
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 SAMPLINGS = {"random": random_batches, "sequential": sequential_batches}
-# pandas prints the first and the last columns of a wide table.
+LOGITS = 16_000_000  # of a text that is scored, at once: 64 MB
 LARGEST_LR = 1e30  # torch computes with float32 numbers made of it
+# pandas prints the first and the last columns of a wide table.
 COLUMNS = ["epoch", "train_perplexity", "loss", "grad_norm", "max_grad_norm", "lr", "held_out_perplexity"]
 
 
@@ -68,6 +69,8 @@ class Settings:
             again. A larger num_epochs or patience trains on.
         seed: decides the batches and the dropout.
         device: where to train; None for where the model is.
+        precision: "float32", or "bf16" for mixed precision: matrix products in bfloat16, everything else, and all
+            scores, in float32.
         show_progress: True or False; None for when somebody watches.
         report: function (epoch, step, loss), called after each minibatch, both counted from 1; None for none.
 
@@ -85,6 +88,7 @@ class Settings:
     checkpoint: str | Path | None = None
     seed: int = 0
     device: str | torch.device | None = None
+    precision: str = "float32"
     show_progress: bool | None = None
     report: Callable | None = None
 
@@ -103,6 +107,8 @@ class Settings:
         if not callable(self.optimizer) and self.optimizer not in OPTIMIZERS:
             names = ", ".join(OPTIMIZERS)
             raise ValueError(f"optimizer must be one of {names} or a function, not {self.optimizer!r}")
+        if self.precision not in ("float32", "bf16"):
+            raise ValueError(f'precision must be "float32" or "bf16", not {self.precision!r}')
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be above 0, or None not to clip; not {self.clip}")
         if self.patience is not None and self.patience < 1:
@@ -191,7 +197,7 @@ def fit(model, train_ids, held_out_ids=None, *, batch_size, num_steps, sampling=
         sampling: "random" (each batch starts from a zero state) or "sequential" (the state is carried
             from batch to batch within an epoch, detached).
         settings: num_epochs, lr and, if wanted, optimizer, clip, schedule, patience, checkpoint, seed, device,
-            show_progress and report: see `Settings`.
+            precision, show_progress and report: see `Settings`.
 
     Returns:
         pandas.DataFrame with a row per epoch: epoch, train_perplexity (measured while training), loss (its
@@ -314,6 +320,8 @@ def epochs(model, data, settings):
         raise ValueError("the model has nothing to train: it has no parameters, or requires_grad is False for all")
     device = as_device(settings.device, device_of(model))
     model.to(device)
+    if settings.precision == "bf16":
+        check_bf16(device)
     optimizer = OPTIMIZERS.get(settings.optimizer, settings.optimizer)(trained, lr=settings.lr)
     generator = torch.Generator().manual_seed(settings.seed)
     rates, history, best = settings.rates, [], None
@@ -333,9 +341,10 @@ def epochs(model, data, settings):
             if processes.rank() < len(saved["random"]):
                 random.states = saved["random"][processes.rank()]
             yield from history
-    compute = _Loss(model, data.batch_loss)
+    compute = _Loss(model, data.batch_loss, settings.precision)
     if processes.size() > 1:
-        compute = DistributedDataParallel(compute)
+        # Where no token of a minibatch is rare, an adaptive softmax leaves some parameters without a gradient.
+        compute = DistributedDataParallel(compute, find_unused_parameters=getattr(model, "adaptive", False))
     start = time.perf_counter() - (history[-1]["seconds"] if history else 0)
     for epoch in progress(range(len(history) + 1, settings.num_epochs + 1), "epochs", settings.show_progress):
         if _has_stopped(history, settings.patience):
@@ -411,6 +420,7 @@ def log_probs(model, ids, num_steps=1024):
 def _log_probs(model, ids, num_steps):
     """The tensors that `log_probs` puts together, one after the other: of a long text they need little memory."""
     ids, device = _checked_text(ids, model), device_of(model)
+    num_steps = min(num_steps, 1 + LOGITS // getattr(model, "vocab_size", 1))
     was_training = model.training
     model.eval()
     state = None
@@ -499,6 +509,9 @@ def detach(state):
 
 def _next_token_loss(model, batch, state):
     X, Y = batch
+    if getattr(model, "adaptive", False):
+        loss, state = model.loss(X, Y, state)
+        return loss, Y.numel(), state
     logits, state = model(X, state)
     return F.cross_entropy(logits.flatten(0, 1), Y.flatten()), Y.numel(), state
 
@@ -506,12 +519,13 @@ def _next_token_loss(model, batch, state):
 class _Loss(nn.Module):
     """The loss as a module, the whole of which DistributedDataParallel can see."""
 
-    def __init__(self, model, batch_loss):
+    def __init__(self, model, batch_loss, precision):
         super().__init__()
-        self.model, self.batch_loss = model, batch_loss
+        self.model, self.batch_loss, self.mixed = model, batch_loss, precision == "bf16"
 
     def forward(self, batch, state):
-        return self.batch_loss(self.model, batch, state)
+        with torch.autocast(batch[0].device.type, torch.bfloat16, enabled=self.mixed):
+            return self.batch_loss(self.model, batch, state)
 
 
 def _train_epoch(model, compute, data, optimizer, generator, epoch, device, settings):
@@ -634,6 +648,7 @@ def _identity(model, optimizer, settings):
         "model": f"{model} {parts} {frozen} {attributes}",
         "optimizer": f"{type(optimizer).__name__} {optimizer.defaults}",
         "clip": settings.clip,
+        "precision": settings.precision,
         "seed": settings.seed,
     }
 
