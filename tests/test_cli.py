@@ -1,6 +1,7 @@
 """The command line: what it writes, what it says, and that it ends in one line where it cannot go on."""
 
 import csv
+import math
 import os
 import signal
 import subprocess
@@ -142,6 +143,7 @@ def test_a_large_text_is_not_read_whole_in_each_epoch(text, monkeypatch):
     epochs = [list(job.data.batches(torch.Generator().manual_seed(seed))) for seed in (0, 1)]
     assert [len(epoch) for epoch in epochs] == [job.updates] * 2 == [15, 15]
     assert not torch.equal(epochs[0][0][0], epochs[1][0][0])
+    assert job.data.identity()["updates"] == 15
 
 
 # Translators
@@ -357,3 +359,22 @@ def test_a_line_that_cannot_be_translated_is_named(pairs, tmp_path):
 
 def test_training_that_diverges_says_so(text, tmp_path):
     one_error(run("train", text, "--out", tmp_path / "m.pt", "--lr", "1e25", *SMALL), "diverged")
+
+
+def test_a_large_vocabulary_has_an_adaptive_softmax(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "ADAPTIVE", 100)
+    found = run("train", text, "--out", tmp_path / "m.pt", "--level", "word", *SMALL, "--hidden", 16)
+    assert found.exit_code == 0 and "an adaptive softmax" in found.stderr
+    writer = TextGenerator.load(tmp_path / "m.pt")
+    assert writer.model.adaptive and writer.generate("the", 5, temperature=0.5)
+    ids = torch.tensor([writer.vocab.to_ids(Tokenizer("word")(load_text(text)))])
+    log_probs = writer.model(ids[:, :-1])[0][0].gather(1, ids[0, 1:, None])
+    assert writer.perplexity(load_text(text)) == pytest.approx(math.exp(-log_probs.mean().item()), rel=1e-4)
+
+
+def test_precision_is_said_and_refused_where_there_is_none(text, tmp_path, monkeypatch):
+    def without(*_):
+        raise RuntimeError("could not create a primitive descriptor")
+
+    monkeypatch.setattr("torch.autocast.__enter__", without)
+    one_error(run("train", text, "--out", tmp_path / "m.pt", "--precision", "bf16", *SMALL), "no LSTM in bf16")

@@ -306,3 +306,39 @@ def test_bad_requests_are_refused_with_the_fix(options, message):
         request["prefix"] = "othe"
     with pytest.raises(ValueError, match=message):
         generate(model_of(), **request)
+
+
+# The adaptive softmax
+
+
+def adaptive_model():
+    torch.manual_seed(0)
+    return LanguageModel(60, 16, "gru", embedding_size=5, adaptive=True).double()
+
+
+def test_an_adaptive_softmax_gives_logarithms_of_probabilities_and_their_loss():
+    model, ids = adaptive_model(), torch.arange(60).view(4, 15)
+    logits, state = model(ids)
+    assert logits.shape == (4, 15, 60)
+    assert_close(logits.exp().sum(dim=2), torch.ones(4, 15).double())
+    targets = (ids * 7 + 3) % 60  # of all three groups
+    loss, again = model.loss(ids, targets)
+    assert_close(loss, torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()))
+    assert_close(state, again)
+
+
+def test_an_adaptive_softmax_is_the_output_layer_written_out():
+    """P(rare token) = P(its group) P(token | group), Grave et al. (2017), equation (1)."""
+    model = adaptive_model()
+    H = torch.randn(3, 16, generator=torch.Generator().manual_seed(1)).double()
+    head = torch.log_softmax(model.output.head(H), dim=1)  # 3 frequent tokens and 2 groups
+    groups = [head[:, 3 + i, None] + torch.log_softmax(tail(H), dim=1) for i, tail in enumerate(model.output.tail)]
+    assert [group.shape[1] for group in groups] == [9, 48]
+    assert_close(model.output.log_prob(H), torch.cat([head[:, :3], *groups], dim=1))
+
+
+def test_a_full_softmax_has_the_loss_of_its_logits():
+    model, ids = model_of("lstm"), random_ids(3, 6)
+    logits = model(ids[:, :-1])[0]
+    loss, _ = model.loss(ids[:, :-1], ids[:, 1:])
+    assert_close(loss, torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()))

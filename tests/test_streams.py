@@ -64,14 +64,16 @@ def test_ids_and_vocabulary_are_those_of_the_whole_text(tokenizer, file, monkeyp
     text, wanted = streams.TextFiles([file]), Vocab(tokenizer(TEXT), min_freq=2)
     vocab = streams.vocabulary(text.blocks(), tokenizer, min_freq=2)
     assert vocab.tokens == wanted.tokens
-    ids = streams.ids(text.blocks(), tokenizer, vocab)
+    streams.write_ids(text.blocks(), tokenizer, vocab, file.with_name("ids"))
+    ids = streams.map_ids(file.with_name("ids"), vocab)
     assert ids.dtype == torch.uint8 and ids.tolist() == wanted.to_ids(tokenizer(TEXT))
 
 
-def test_a_larger_vocabulary_has_larger_ids():
+def test_a_larger_vocabulary_has_larger_ids(tmp_path):
     words = [f"w{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(400)]
     vocab = Vocab(words)
-    ids = streams.ids([" ".join(words)], Tokenizer("word"), vocab)
+    streams.write_ids([" ".join(words)], Tokenizer("word"), vocab, tmp_path / "ids")
+    ids = streams.map_ids(tmp_path / "ids", vocab)
     assert ids.dtype == torch.int16 and ids.tolist() == vocab.to_ids(words)
 
 

@@ -714,3 +714,30 @@ def test_a_tag_outside_the_set_is_refused(target):
 def test_targets_that_do_not_fit_are_refused(targets, lengths):
     with pytest.raises(ValueError, match="do not fit"):
         masked_cross_entropy(torch.zeros(2, 3, 5), torch.zeros(targets).long(), torch.ones(lengths).long())
+
+
+# Mixed precision
+
+
+def test_mixed_precision_trains_nearly_as_full_precision_does(monkeypatch):
+    monkeypatch.setattr("d2lrnn.training.check_bf16", lambda device: None)  # a GRU has bfloat16 on every processor
+    ids = torch.arange(200) % 7
+    losses = {}
+    for precision in ("float32", "bf16"):
+        torch.manual_seed(0)
+        model = LanguageModel(7, 8, "gru")
+        history = fit(model, ids, ids, batch_size=4, num_steps=8, num_epochs=3, lr=0.02, precision=precision)
+        losses[precision] = history.loss.iloc[-1]
+        assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert losses["bf16"] == pytest.approx(losses["float32"], rel=0.02) and losses["bf16"] != losses["float32"]
+
+
+def test_mixed_precision_is_refused_where_a_device_has_none(monkeypatch):
+    def without(*_):
+        raise RuntimeError("could not create a primitive descriptor")
+
+    monkeypatch.setattr(torch.nn.LSTM, "forward", without)
+    with pytest.raises(ValueError, match="no LSTM in bf16"):
+        fit(LanguageModel(3, 4), [0, 1] * 20, batch_size=2, num_steps=4, num_epochs=1, lr=0.1, precision="bf16")
+    with pytest.raises(ValueError, match='must be "float32" or "bf16"'):
+        fit(LanguageModel(3, 4), [0, 1] * 20, batch_size=2, num_steps=4, num_epochs=1, lr=0.1, precision="fp8")

@@ -198,7 +198,7 @@ def digest(*tensors):
     sha = hashlib.sha256()
     for tensor in tensors:
         sha.update(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
-        sha.update(tensor.cpu().numpy().tobytes())
+        sha.update(tensor.cpu().contiguous().numpy())
     return sha.hexdigest()
 
 

@@ -9,11 +9,10 @@ import click
 import torch
 from tqdm import tqdm
 
-from d2lrnn import recipes
+from d2lrnn import processes, recipes
 from d2lrnn.checkpoints import ModelFileError, load_file
 from d2lrnn.corpora import decode, load_pairs, load_parallel
 from d2lrnn.recipes import duration
-from d2lrnn.streams import TextFiles
 from d2lrnn.text_generator import FORMAT as TEXT_MODEL
 from d2lrnn.text_generator import TextGenerator
 from d2lrnn.training import TrainingDiverged
@@ -29,7 +28,13 @@ class Commands(click.Group):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except (OSError, ValueError, TrainingDiverged) as error:
+        except click.ClickException:
+            if processes.rank() == 0:
+                raise
+            sys.exit(2)  # the first process says it
+        except (OSError, ValueError, TrainingDiverged, processes.ProcessLost) as error:
+            if processes.rank() > 0 and isinstance(error, ValueError | TrainingDiverged):
+                sys.exit(2)  # the same happens in the first process, which says it
             text = (
                 f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
             )
@@ -95,6 +100,13 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--device", help="cpu, cuda or mps. [cpu]")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bf16"]),
+    default="float32",
+    show_default=True,
+    help="bf16 is mixed precision, for GPUs.",
+)
 @click.option("--resume", is_flag=True, help="Go on with training that was interrupted; give the same options again.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be trained, how large it is and how long it takes.")
 def train(files, out, translate, source, target, attention, epochs, lr, batch_size, steps, resume, dry_run, **options):
@@ -134,17 +146,19 @@ def train(files, out, translate, source, target, attention, epochs, lr, batch_si
         checkpoint=checkpoint,
     )
     own |= dict(batch_size=batch_size or (64 if pairs else 16), optimizer="adamw", show_progress=False)
-    progress = Progress()
-    own["report"] = progress.update
-    if pairs:
-        job = recipes.pair_job(
-            sentence_pairs(files, source, target), attention=None if attention == "none" else attention, **own
-        )
-    else:
-        job = recipes.text_job(files, **own)
-    say(job.facts | recipes.plan(job))
-    if not dry_run:
-        follow(job, out, progress)
+    with processes.joined(options["device"]) as own["device"]:
+        progress = Progress()
+        own["report"] = progress.update
+        if pairs:
+            found = processes.from_first(lambda: sentence_pairs(files, source, target))
+            job = recipes.pair_job(found, attention=None if attention == "none" else attention, **own)
+        else:
+            job = recipes.text_job(files, **own)
+        facts = job.facts | recipes.plan(job)
+        if processes.rank() == 0:
+            say(facts)
+        if not dry_run:
+            follow(job, out, progress)
 
 
 def spare_files(out, given):
@@ -173,7 +187,7 @@ def say(facts, err=True):
 
 
 class Progress:
-    """A bar for somebody who watches, else a line for each epoch."""
+    """A bar for somebody who watches, else a line for each epoch; of several processes the first one reports."""
 
     def __init__(self):
         self.bar, self.best, self.seconds = None, math.inf, 0
@@ -181,7 +195,8 @@ class Progress:
     def start(self, job):
         self.job, self.since = job, time.perf_counter()
         total = job.settings.num_epochs * job.updates
-        self.bar = tqdm(total=total, unit="update", dynamic_ncols=True, leave=False, disable=not sys.stderr.isatty())
+        quiet = processes.rank() > 0 or not sys.stderr.isatty()
+        self.bar = tqdm(total=total, unit="update", dynamic_ncols=True, leave=False, disable=quiet)
 
     def update(self, epoch, step, loss):
         self.bar.update()
@@ -210,13 +225,18 @@ def follow(job, out, progress):
     last = None
     try:
         for last in recipes.train(job, out):
-            progress.row(last)
+            if processes.rank() == 0:
+                progress.row(last)
         progress.bar.close()
+        if processes.rank() > 0:
+            return
         job.save(out)
         say(job.scores())
         say(job.baselines())
     except KeyboardInterrupt:
         progress.bar.close()
+        if processes.rank() > 0:
+            sys.exit(STOPPED)
         if last is None:
             click.echo("Stopped in the first epoch: nothing was saved.", err=True)
         else:
@@ -275,8 +295,7 @@ def generate(model, prefix, tokens, temperature, top_k, seed):
 @click.argument("files", nargs=-1, required=True, type=FILES)
 def perplexity(model, files):
     """How surprising the text of FILES is for MODEL: exp of the mean nats per token."""
-    reader, text = load(model, TextGenerator), TextFiles(files)
-    click.echo(f"{reader.perplexity(''.join(text.blocks())):.4f}")
+    click.echo(f"{load(model, TextGenerator).perplexity_of_files(files):.4f}")
 
 
 @main.command()

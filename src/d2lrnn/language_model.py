@@ -28,6 +28,9 @@ class LanguageModel(nn.Module):
             one-hot vectors where there are at most 256 tokens, and else learned vectors of length 64.
         dropout: the probability of zeroing a feature while training: before, between and after the layers.
         skip: each layer from the second on adds what it computes to what it reads, x + f(x).
+        adaptive: an adaptive softmax in place of the full one: frequent tokens, which have the small ids, are scored
+            with all features and rare ones with few (Grave, Joulin, Cissé, Grangier and Jégou, 2017). The logits are
+            then logarithms of probabilities. Training is faster where V is large.
         vocabulary: the digest of the vocabulary (`Vocab.digest`): any other one is refused; None takes all of size V.
 
     Attributes:
@@ -46,6 +49,7 @@ class LanguageModel(nn.Module):
         embedding_size="auto",
         dropout=0.0,
         skip=False,
+        adaptive=False,
         vocabulary=None,
     ):
         super().__init__()
@@ -55,7 +59,13 @@ class LanguageModel(nn.Module):
         sizes = dict(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         check_settings(cell, dropout, embedding_size=input_size, **sizes)
         self.settings = dict(
-            cell=cell, embedding_size=embedding_size, dropout=dropout, skip=skip, vocabulary=vocabulary, **sizes
+            cell=cell,
+            embedding_size=embedding_size,
+            dropout=dropout,
+            skip=skip,
+            adaptive=adaptive,
+            vocabulary=vocabulary,
+            **sizes,
         )
         self.vocab_size, self.vocabulary = vocab_size, vocabulary
         self.embedding = None if embedding_size is None else nn.Embedding(vocab_size, embedding_size)
@@ -66,7 +76,12 @@ class LanguageModel(nn.Module):
         self.state_shape = (num_layers, hidden_size)
         self.has_pair = cell == "lstm"
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(hidden_size, vocab_size)
+        if adaptive:
+            cutoffs = [vocab_size // 20, vocab_size // 5]
+            self.output = nn.AdaptiveLogSoftmaxWithLoss(hidden_size, vocab_size, cutoffs, head_bias=True)
+        else:
+            self.output = nn.Linear(hidden_size, vocab_size)
+        self.adaptive = adaptive
 
     def forward(self, ids, state=None):
         """Score the next token at every position.
@@ -82,16 +97,40 @@ class LanguageModel(nn.Module):
             TypeError: ids are not integers, or the state is not a tensor, or for an LSTM not a pair of tensors.
             ValueError: ids are not (B, T) or not below V, or the state has the wrong shape or is on another device.
         """
+        H, state = self._read(ids, state)
+        logits = self.output.log_prob(H.flatten(0, 1)).unflatten(0, H.shape[:2]) if self.adaptive else self.output(H)
+        return logits.transpose(0, 1), state
+
+    def loss(self, ids, targets, state=None):
+        """The mean cross-entropy of the next tokens: with an adaptive softmax much cheaper than all the logits.
+
+        Args:
+            ids, state: see `forward`.
+            targets: (B, T) integers, the token after each of ids.
+
+        Returns:
+            the mean in nats per token, a scalar tensor, and the state after the last token.
+
+        Raises: see `forward`.
+        """
+        if self.adaptive:
+            H, state = self._read(ids, state)
+            return self.output(H.flatten(0, 1), targets.T.flatten()).loss, state
+        logits, state = self(ids, state)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
+
+    def _read(self, ids, state):
+        """The features (T, B, h) after each token, and the state."""
         ids = check_batch(ids, self.vocab_size)
         if state is not None:
             num_layers, hidden_size = self.state_shape
             check_state(state, (num_layers, len(ids), hidden_size), ids.device, pair=self.has_pair)
         if self.embedding is None:
-            X = F.one_hot(ids.T, self.vocab_size).to(self.output.weight.dtype)  # (T, B, V)
+            X = F.one_hot(ids.T, self.vocab_size).to(next(self.recurrent.parameters()).dtype)  # (T, B, V)
         else:
             X = self.embedding(ids.T)  # (T, B, D)
         H, state = self.recurrent(self.dropout(X), state)  # (T, B, h)
-        return self.output(self.dropout(H)).transpose(0, 1), state
+        return self.dropout(H), state
 
 
 class ScratchLanguageModel(nn.Module):

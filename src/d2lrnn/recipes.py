@@ -7,8 +7,9 @@ import io
 import math
 import os
 import re
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from d2lrnn import seq2seq, streams
+from d2lrnn import processes, seq2seq, streams
 from d2lrnn.batches import pair_batches, random_batches
 from d2lrnn.language_model import LanguageModel
 from d2lrnn.metrics import bleu
@@ -30,7 +31,9 @@ from d2lrnn.translation import PairData, Translator, group_references, score_tra
 
 PARTS = 0.8, 0.9  # where the training part of a text ends, and where the validation part does
 EPOCH = 2_000_000  # tokens: a longer text is not read whole in each epoch
+ADAPTIVE = 10_000  # from so many tokens on, an adaptive softmax: then three times as fast
 VALIDATED = 20_000  # tokens of the validation part that are scored after each epoch
+SCORED = 500_000  # tokens of each of the held-out parts that are scored at the end
 COUNTED = 2_000_000  # tokens from which the n-grams are counted
 EPSILONS = 0.3, 1, 3, 10, 30, 100  # smoothing, chosen on the validation part
 ELISION = re.compile("(?:[cdjlmnst]|qu)'[aeiouyhœà-ü]")
@@ -102,47 +105,81 @@ def text_job(
     Raises:
         OSError, ValueError: a file cannot be read, or the text is too short.
     """
-    text, tokenizer = streams.TextFiles(paths), Tokenizer(level=level, lower=not keep_case)
-    bounds = [(0, PARTS[0]), PARTS, (PARTS[1], 1)]
+    tokenizer = Tokenizer(level=level, lower=not keep_case)
     min_freq = min_freq or (2 if level == "word" else 1)
-    try:
-        vocab = streams.vocabulary(text.blocks(*bounds[0]), tokenizer, min_freq)
-        train_ids, validation_ids, test_ids = (streams.ids(text.blocks(*part), tokenizer, vocab) for part in bounds)
-    finally:
-        text.close()
+    size, vocab, (train_ids, validation_ids, test_ids) = read(paths, tokenizer, min_freq)
     N, V = len(train_ids), len(vocab)
+    scored = f"; {SCORED:,} of each are scored" if len(test_ids) > SCORED else ""
     batch_size, num_steps = training.pop("batch_size"), training.pop("num_steps")
     batch_size = max(1, min(batch_size, (N - 1) // (20 * num_steps)))  # at least 20 updates an epoch
     torch.manual_seed(training["seed"])
     embedding = 64 if V <= 256 else 256  # not one-hot vectors: dropout would take a letter away whole
     hidden = hidden or text_size(N)
-    model = LanguageModel(V, hidden, cell, layers, embedding, dropout, vocabulary=vocab.digest)
+    adaptive = V >= ADAPTIVE
+    model = LanguageModel(V, hidden, cell, layers, embedding, dropout, adaptive=adaptive, vocabulary=vocab.digest)
     # The state is carried on, as it will be when the model writes, unless each epoch sees other parts of the text.
     sampling = "sequential" if N <= EPOCH else "random"
     data = text_data(model, train_ids, validation_ids[:VALIDATED], batch_size, num_steps, sampling)
     updates = min(N, EPOCH) // (batch_size * num_steps)
     if N > EPOCH:
-        data = Data(
-            lambda generator: islice(random_batches(train_ids, batch_size, num_steps, generator), updates),
-            data.batch_loss,
-            data.held_out_perplexity,
-            identity=lambda: data.identity() | {"updates": updates},
+        whole = data
+        data = replace(
+            whole,
+            batches=lambda generator: islice(random_batches(train_ids, batch_size, num_steps, generator), updates),
+            identity=lambda: whole.identity() | {"updates": updates},
         )
     writer = TextGenerator(model, vocab, tokenizer)
 
     def baselines():
-        return ngram_baselines(train_ids[:COUNTED], validation_ids[:VALIDATED], test_ids, V)
+        return ngram_baselines(train_ids[:COUNTED], validation_ids[:VALIDATED], test_ids[:SCORED], V)
 
     def scores():
-        return {"validation perplexity": evaluate(model, validation_ids), "test perplexity": evaluate(model, test_ids)}
+        parts = {"validation": validation_ids, "test": test_ids}
+        return {f"{name} perplexity": evaluate(model, ids[:SCORED]) for name, ids in parts.items()}
 
     facts = {
-        "text": f"{text.size:,} bytes, {N:,} training tokens, {len(validation_ids):,} for validation, "
-        f"{len(test_ids):,} for the test",
-        "vocabulary": f"{V:,} {dict(word='words', char='characters', letter='letters')[level]} with <unk>",
+        "text": f"{size:,} bytes, {N:,} training tokens, {len(validation_ids):,} for validation, "
+        f"{len(test_ids):,} for the test{scored}",
+        "vocabulary": f"{V:,} {dict(word='words', char='characters', letter='letters')[level]} with <unk>"
+        + ", an adaptive softmax" * adaptive,
     }
     settings = Settings(schedule=cosine(training["num_epochs"]), **training)
     return Job(model, data, settings, writer.save, baselines, scores, facts, updates * batch_size * num_steps, updates)
+
+
+def read(paths, tokenizer, min_freq):
+    """The vocabulary of the training part of a text, and the ids of its three parts.
+
+    Of several processes the first one reads the text; all of them map the same files of ids.
+
+    Args:
+        paths: see `streams.TextFiles`.
+        tokenizer: `text.Tokenizer`.
+        min_freq: see `text.Vocab`.
+
+    Returns:
+        the text's size in bytes, Vocab, and a list of three integer tensors.
+
+    Raises:
+        OSError, ValueError: a file cannot be read, or the text is too short.
+    """
+    bounds = {"training": (0, PARTS[0]), "validation": PARTS, "test": (PARTS[1], 1)}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps files that are mapped
+
+        def write():
+            text = streams.TextFiles(paths)
+            try:
+                vocab = streams.vocabulary(text.blocks(*bounds["training"]), tokenizer, min_freq)
+                for name, part in bounds.items():
+                    streams.write_ids(text.blocks(*part), tokenizer, vocab, Path(folder, name))
+            finally:
+                text.close()
+            return text.size, vocab, folder
+
+        size, vocab, shared = processes.from_first(write)
+        parts = [streams.map_ids(Path(shared, name), vocab) for name in bounds]
+        processes.wait()
+    return size, vocab, parts
 
 
 def ngram_baselines(train_ids, validation_ids, test_ids, vocab_size):
@@ -308,6 +345,8 @@ def plan(job):
 def tokens_per_second(job, updates=4):
     """How fast a job trains here: `updates` updates of its model, which is put back afterwards.
 
+    Of several processes the speeds are summed; the time in which they exchange gradients is not measured.
+
     Args:
         job: Job.
         updates: how many; the first one is not timed.
@@ -322,13 +361,14 @@ def tokens_per_second(job, updates=4):
         for i, batch in enumerate(batches):
             if i == min(1, len(batches) - 1):
                 start, total = time.perf_counter(), 0
-            loss, tokens, _ = job.data.batch_loss(job.model, batch, None)
+            rows = processes.rows(len(batch[0]))
+            loss, tokens, _ = job.data.batch_loss(job.model, tuple(tensor[rows] for tensor in batch), None)
             loss.backward()
             total += tokens
     seconds = time.perf_counter() - start
     job.model.zero_grad()
     job.model.load_state_dict(saved)
-    return total / seconds
+    return processes.total(total / seconds)[0]
 
 
 def duration(seconds):
@@ -345,7 +385,7 @@ def train(job, out):
     """Train, and write after each epoch what there is: the best model so far, the history and a picture of it.
 
     The model goes to `out`, the history and the picture beside it, as .csv and .png. A model is as good as the best
-    epoch so far, by the validation part.
+    epoch so far, by the validation part. Of several processes only the first one writes.
 
     Args:
         job: Job.
@@ -360,6 +400,9 @@ def train(job, out):
     rows = []
     for row in epochs(job.model, job.data, job.settings):
         rows.append(row)
+        if processes.rank() > 0:
+            yield row
+            continue
         if row["held_out_perplexity"] == min(one["held_out_perplexity"] for one in rows):
             job.save(out)
         history = pd.DataFrame(rows)

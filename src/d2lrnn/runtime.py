@@ -51,6 +51,22 @@ def as_device(device, default="cpu"):
     return torch.device(device)
 
 
+def check_bf16(device):
+    """Refuse mixed precision where a recurrent layer does not run in it: on old GPUs and on most processors.
+
+    Args:
+        device: torch.device.
+
+    Raises:
+        ValueError: the device cannot compute with bfloat16.
+    """
+    try:
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            torch.nn.LSTM(8, 8, device=device)(torch.zeros(2, 1, 8, device=device))
+    except RuntimeError as error:
+        raise ValueError(f"the device {device} has no LSTM in bf16: leave the precision at float32") from error
+
+
 def seed_everything(seed=0):
     """Seed Python, NumPy and torch, and return a CPU generator with the same seed.
 

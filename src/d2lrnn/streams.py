@@ -153,25 +153,40 @@ def vocabulary(blocks, tokenizer, min_freq=1):
     return Vocab(dict(counts), min_freq)
 
 
-def ids(blocks, tokenizer, vocab):
-    """The ids of a text, in a file that is deleted when nobody uses it any more.
+def write_ids(blocks, tokenizer, vocab, path):
+    """Write the ids of a text into a file, which `map_ids` reads.
 
     Args:
         blocks, tokenizer: see `tokens`.
         vocab: Vocab.
-
-    Returns:
-        (N,) integer tensor, of the smallest type that holds the vocabulary. Its memory is a file: the system reads
-        what is needed, and forgets it when memory is short.
+        path: the file.
 
     Raises:
         ValueError: the text has no tokens.
+        OSError: the file could not be written.
     """
-    kind = next(kind for kind in (np.uint8, np.int16, np.int32) if len(vocab) - 1 <= np.iinfo(kind).max)
-    file = tempfile.TemporaryFile()
-    for found in tokens(blocks, tokenizer):
-        file.write(np.array(vocab.to_ids(found), dtype=kind).tobytes())
-    if file.tell() == 0:
-        raise ValueError("a part of the text has no tokens: use a longer text")
-    file.flush()
-    return torch.from_numpy(np.memmap(file, dtype=kind, mode="r+"))
+    with open(path, "wb") as file:
+        for found in tokens(blocks, tokenizer):
+            file.write(np.array(vocab.to_ids(found), dtype=_id_type(vocab)).tobytes())
+        if file.tell() == 0:
+            raise ValueError("a part of the text has no tokens: use a longer text")
+
+
+def map_ids(path, vocab):
+    """The ids in a file, which the system reads where they are needed, and forgets when memory is short.
+
+    Several processes that map the same file share its memory. The file may be deleted at once, except on Windows: its
+    ids stay as long as somebody uses them.
+
+    Args:
+        path: a file that `write_ids` wrote.
+        vocab: the Vocab that it was written with.
+
+    Returns:
+        (N,) integer tensor, of the smallest type that holds the vocabulary. What is written to it stays in memory.
+    """
+    return torch.from_numpy(np.memmap(path, dtype=_id_type(vocab), mode="c"))
+
+
+def _id_type(vocab):
+    return next(kind for kind in (np.uint8, np.int16, np.int32) if len(vocab) - 1 <= np.iinfo(kind).max)

@@ -1,8 +1,13 @@
 """A trained language model that reads and writes raw text, in one file."""
 
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from d2lrnn.checkpoints import ModelFileError, load_model, restore, restore_tokenizer, save_model
 from d2lrnn.language_model import LanguageModel, check_vocab, generate
 from d2lrnn.runtime import as_device
+from d2lrnn.streams import TextFiles, map_ids, write_ids
 from d2lrnn.text import Vocab
 from d2lrnn.training import evaluate, log_probs
 
@@ -56,6 +61,22 @@ class TextGenerator:
             TypeError, ValueError: see `training.evaluate`.
         """
         return evaluate(self.model, self.vocab.to_ids(self.tokenizer(text)))
+
+    def perplexity_of_files(self, paths):
+        """The perplexity of files of any length, which are read block by block.
+
+        Args:
+            paths: see `streams.TextFiles`.
+
+        Returns:
+            float: as `perplexity` of the whole text.
+
+        Raises:
+            OSError, TypeError, ValueError: see `streams.TextFiles` and `training.evaluate`.
+        """
+        with closing(TextFiles(paths)) as text, TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            write_ids(text.blocks(), self.tokenizer, self.vocab, Path(folder, "ids"))
+            return evaluate(self.model, map_ids(Path(folder, "ids"), self.vocab))
 
     def surprise(self, text):
         """How surprising each token of a text is: −log P(token | the tokens before it).

@@ -15,17 +15,20 @@ import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
+from d2lrnn import processes
 from d2lrnn.batches import as_ids, mask, random_batches, sequential_batches
 from d2lrnn.checkpoints import CheckpointError, describe, digest, load_checkpoint, save_file
 from d2lrnn.layers import check_numbers, check_range
 from d2lrnn.metrics import perplexity
-from d2lrnn.runtime import as_device, device_of, progress
+from d2lrnn.runtime import as_device, check_bf16, device_of, progress
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 SAMPLINGS = {"random": random_batches, "sequential": sequential_batches}
-# pandas prints the first and the last columns of a wide table.
+LOGITS = 16_000_000  # of a text that is scored, at once: 64 MB
 LARGEST_LR = 1e30  # torch computes with float32 numbers made of it
+# pandas prints the first and the last columns of a wide table.
 COLUMNS = ["epoch", "train_perplexity", "loss", "grad_norm", "max_grad_norm", "lr", "held_out_perplexity"]
 
 
@@ -66,6 +69,8 @@ class Settings:
             again. A larger num_epochs or patience trains on.
         seed: decides the batches and the dropout.
         device: where to train; None for where the model is.
+        precision: "float32", or "bf16" for mixed precision: matrix products in bfloat16, everything else, and all
+            scores, in float32.
         show_progress: True or False; None for when somebody watches.
         report: function (epoch, step, loss), called after each minibatch, both counted from 1; None for none.
 
@@ -83,6 +88,7 @@ class Settings:
     checkpoint: str | Path | None = None
     seed: int = 0
     device: str | torch.device | None = None
+    precision: str = "float32"
     show_progress: bool | None = None
     report: Callable | None = None
 
@@ -101,6 +107,8 @@ class Settings:
         if not callable(self.optimizer) and self.optimizer not in OPTIMIZERS:
             names = ", ".join(OPTIMIZERS)
             raise ValueError(f"optimizer must be one of {names} or a function, not {self.optimizer!r}")
+        if self.precision not in ("float32", "bf16"):
+            raise ValueError(f'precision must be "float32" or "bf16", not {self.precision!r}')
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be above 0, or None not to clip; not {self.clip}")
         if self.patience is not None and self.patience < 1:
@@ -189,7 +197,7 @@ def fit(model, train_ids, held_out_ids=None, *, batch_size, num_steps, sampling=
         sampling: "random" (each batch starts from a zero state) or "sequential" (the state is carried
             from batch to batch within an epoch, detached).
         settings: num_epochs, lr and, if wanted, optimizer, clip, schedule, patience, checkpoint, seed, device,
-            show_progress and report: see `Settings`.
+            precision, show_progress and report: see `Settings`.
 
     Returns:
         pandas.DataFrame with a row per epoch: epoch, train_perplexity (measured while training), loss (its
@@ -312,23 +320,31 @@ def epochs(model, data, settings):
         raise ValueError("the model has nothing to train: it has no parameters, or requires_grad is False for all")
     device = as_device(settings.device, device_of(model))
     model.to(device)
+    if settings.precision == "bf16":
+        check_bf16(device)
     optimizer = OPTIMIZERS.get(settings.optimizer, settings.optimizer)(trained, lr=settings.lr)
     generator = torch.Generator().manual_seed(settings.seed)
     rates, history, best = settings.rates, [], None
 
     # Dropout draws from torch's global random numbers: borrow them, seeded, and give them back after each epoch.
-    random = _Random(settings.seed, device)
+    random = _Random(settings.seed + processes.rank(), device)
     if settings.checkpoint is not None:
         identity = _identity(model, optimizer, settings) | data.identity()
-        if Path(settings.checkpoint).exists():
-            saved = load_checkpoint(settings.checkpoint, identity)
+        exists = Path(settings.checkpoint).exists
+        saved = processes.from_first(lambda: load_checkpoint(settings.checkpoint, identity) if exists() else None)
+        if saved is not None:
             history, best = saved["history"], saved["best"]
             _check_history(history, settings)
             model.load_state_dict(saved["model"])
             optimizer.load_state_dict(saved["optimizer"])
             generator.set_state(saved["generator"])
-            random.states = saved["random"]
+            if processes.rank() < len(saved["random"]):
+                random.states = saved["random"][processes.rank()]
             yield from history
+    compute = _Loss(model, data.batch_loss, settings.precision)
+    if processes.size() > 1:
+        # Where no token of a minibatch is rare, an adaptive softmax leaves some parameters without a gradient.
+        compute = DistributedDataParallel(compute, find_unused_parameters=getattr(model, "adaptive", False))
     start = time.perf_counter() - (history[-1]["seconds"] if history else 0)
     for epoch in progress(range(len(history) + 1, settings.num_epochs + 1), "epochs", settings.show_progress):
         if _has_stopped(history, settings.patience):
@@ -336,15 +352,16 @@ def epochs(model, data, settings):
         for group in optimizer.param_groups:
             group["lr"] = rates[epoch - 1]
         with random:
-            row = _train_epoch(model, data, optimizer, generator, epoch, device, settings)
+            row = _train_epoch(model, compute, data, optimizer, generator, epoch, device, settings)
         if data.held_out_perplexity is not None:
-            row["held_out_perplexity"] = data.held_out_perplexity(model)
+            row["held_out_perplexity"] = processes.from_first(lambda: data.held_out_perplexity(model))
             if best is None or row["held_out_perplexity"] < best["perplexity"]:
                 parameters = {name: tensor.clone() for name, tensor in model.state_dict().items()}
                 best = {"perplexity": row["held_out_perplexity"], "parameters": parameters}
         row["seconds"] = time.perf_counter() - start
         history.append(row)
-        if settings.checkpoint is not None:
+        states = processes.gathered(random.states)
+        if settings.checkpoint is not None and processes.rank() == 0:
             content = {
                 "settings": identity,
                 "history": history,
@@ -352,7 +369,7 @@ def epochs(model, data, settings):
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "generator": generator.get_state(),
-                "random": random.states,
+                "random": states,
             }
             save_file(content, settings.checkpoint)
         yield row
@@ -372,10 +389,12 @@ def evaluate(model, ids, num_steps=1024):
     Raises:
         TypeError, ValueError: see `log_probs`.
     """
-    return perplexity(log_probs(model, ids, num_steps))
+    total, N = 0.0, 0
+    for scores in _log_probs(model, ids, num_steps):
+        total, N = total + scores.cpu().double().sum().item(), N + len(scores)
+    return perplexity([total / N])
 
 
-@torch.no_grad()
 def log_probs(model, ids, num_steps=1024):
     """Natural logarithms of the probabilities that a language model gives to the tokens of a text.
 
@@ -394,18 +413,24 @@ def log_probs(model, ids, num_steps=1024):
         TypeError: ids are not integers.
         ValueError: fewer than 2 tokens, an id that the model does not know, or predictions that are NaN.
     """
-    ids = _checked_text(ids, model).to(device_of(model))
+    return torch.cat(list(_log_probs(model, ids, num_steps)))
+
+
+@torch.no_grad()
+def _log_probs(model, ids, num_steps):
+    """The tensors that `log_probs` puts together, one after the other: of a long text they need little memory."""
+    ids, device = _checked_text(ids, model), device_of(model)
+    num_steps = min(num_steps, 1 + LOGITS // getattr(model, "vocab_size", 1))
     was_training = model.training
     model.eval()
-    scores, state = [], None
+    state = None
     try:
         for X, Y in zip(ids[:-1].split(num_steps), ids[1:].split(num_steps), strict=True):
-            logits, state = model(X[None], state)
+            logits, state = model(X[None].to(device), state)
             check_numbers(logits)
-            scores.append(-F.cross_entropy(logits[0], Y.long(), reduction="none"))
+            yield -F.cross_entropy(logits[0], Y.long().to(device), reduction="none")
     finally:
         model.train(was_training)
-    return torch.cat(scores)
 
 
 @torch.no_grad()
@@ -484,11 +509,26 @@ def detach(state):
 
 def _next_token_loss(model, batch, state):
     X, Y = batch
+    if getattr(model, "adaptive", False):
+        loss, state = model.loss(X, Y, state)
+        return loss, Y.numel(), state
     logits, state = model(X, state)
     return F.cross_entropy(logits.flatten(0, 1), Y.flatten()), Y.numel(), state
 
 
-def _train_epoch(model, data, optimizer, generator, epoch, device, settings):
+class _Loss(nn.Module):
+    """The loss as a module, the whole of which DistributedDataParallel can see."""
+
+    def __init__(self, model, batch_loss, precision):
+        super().__init__()
+        self.model, self.batch_loss, self.mixed = model, batch_loss, precision == "bf16"
+
+    def forward(self, batch, state):
+        with torch.autocast(batch[0].device.type, torch.bfloat16, enabled=self.mixed):
+            return self.batch_loss(self.model, batch, state)
+
+
+def _train_epoch(model, compute, data, optimizer, generator, epoch, device, settings):
     """One pass over the minibatches; gives the epoch's row, without what is held out."""
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -498,12 +538,15 @@ def _train_epoch(model, data, optimizer, generator, epoch, device, settings):
     total, num_tokens, norms, state = 0.0, 0, [], None
     batches = progress(data.batches(generator), f"epoch {epoch}", settings.show_progress)
     for step, batch in enumerate(batches, start=1):
-        batch = tuple(tensor.to(device) for tensor in batch)
-        loss, tokens, state = data.batch_loss(model, batch, detach(state) if data.carry_state else None)
+        rows, has_rows = processes.rows(len(batch[0])), processes.rank() < len(batch[0])
+        batch = tuple(tensor[rows].to(device) for tensor in batch)
+        loss, own_tokens, state = compute(batch, detach(state) if data.carry_state else None)
+        own_tokens *= has_rows
+        value, tokens = processes.mean(loss.item(), own_tokens)
         optimizer.zero_grad()
-        loss.backward()
+        # The gradients of all processes are averaged: weighted so, it is the gradient of the mean over all tokens.
+        (loss * (own_tokens * processes.size() / tokens)).backward()
         norm = nn.utils.clip_grad_norm_(trained, max_norm).item()
-        value = loss.item()
         if math.isfinite(value) and math.isfinite(norm):
             _copy(trained, before)
             optimizer.step()
@@ -605,6 +648,7 @@ def _identity(model, optimizer, settings):
         "model": f"{model} {parts} {frozen} {attributes}",
         "optimizer": f"{type(optimizer).__name__} {optimizer.defaults}",
         "clip": settings.clip,
+        "precision": settings.precision,
         "seed": settings.seed,
     }
 
