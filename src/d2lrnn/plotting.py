@@ -32,7 +32,7 @@ COLORS = {
 
 
 def use_style():
-    """Use the book's matplotlib style for all figures that follow; in a notebook, with two pixels for each of the page."""
+    """Use the book's matplotlib style for all figures that follow; in a notebook with twice as many pixels."""
     with as_file(files("d2lrnn") / "d2lrnn.mplstyle") as path:
         plt.style.use(path)
     if get_ipython():
