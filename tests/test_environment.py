@@ -2,9 +2,12 @@
 
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 from hypothesis import settings
 from test_refresh import tool as refresh
@@ -65,3 +68,18 @@ def test_no_test_sets_its_own_number_of_examples():
     """Otherwise `make test-long` would not try more of them."""
     for path in (ROOT / "tests").glob("test_*.py"):
         assert path == Path(__file__) or "max_examples=" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_a_notebook_without_its_real_text_is_skipped_with_the_reason(tmp_path):
+    cells = ["1 / 0", 'from d2lrnn.corpora import load_text\nload_text("time_machine")']
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "study.ipynb")
+    nowhere = dict.fromkeys(["D2LRNN_DATA", "HOME", "XDG_CACHE_HOME"], str(tmp_path))
+    no_network = dict.fromkeys(["http_proxy", "https_proxy"], "http://127.0.0.1:9")
+    command = [sys.executable, "-m", "pytest", "--nbval", "--rootdir", ROOT, "-c", "pyproject.toml", "-p", "conftest"]
+    run = subprocess.run(
+        [*command, tmp_path / "study.ipynb"], cwd=ROOT, env=os.environ | nowhere | no_network, capture_output=True
+    )
+    said = run.stdout.decode()
+    assert "2 skipped" in said and run.returncode == 0, said
+    assert '"time_machine" could not be downloaded' in said and "D2LRNN_DATA to that folder" in said
