@@ -49,7 +49,7 @@ def run(sections):
 
 
 def _save(path, section, sections):
-    machine = {"date": date.today().isoformat(), "processor": _processor(), "cores": os.cpu_count()}
+    machine = {"date": date.today().isoformat(), "processor": processor(), "cores": os.cpu_count()}
     rows = {name: [] for name in sections}
     if path.exists():
         with open(path, newline="", encoding="utf-8") as file:
@@ -63,7 +63,7 @@ def _save(path, section, sections):
         table.writerows(row for part in rows.values() for row in part)
 
 
-def _processor():
+def processor():
     """The name of the processor, and no other name of the machine."""
     try:
         return re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())[1]

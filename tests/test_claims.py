@@ -13,6 +13,7 @@ import other_seeds
 import prose_numbers
 import pytest
 import sections
+import train_on_real_texts
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[01][0-9]_*.ipynb"))
@@ -178,3 +179,30 @@ def test_results_name_the_machine_and_belong_to_a_benchmark(table):
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows and all(all(row.values()) and math.isfinite(float(row["value"])) for row in rows)
+
+
+@pytest.mark.parametrize("table", sorted(train_on_real_texts.DATA.glob("*.csv")), ids=lambda path: path.stem)
+def test_a_run_on_a_real_text_is_recorded_once_and_names_its_machine(table):
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    _, runs = train_on_real_texts.STUDIES[table.stem]
+    known = [{name: str(value) for name, value in run.items()} for run in runs]
+    found = [{name: row[name] for name in known[0]} for row in rows]
+    assert all(key in known and found.count(key) == 1 for key in found)
+    assert all(all(row.values()) for row in rows)
+
+
+def test_a_run_that_is_recorded_is_not_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_on_real_texts, "DATA", tmp_path)
+    measured = []
+
+    def measure(seed):
+        measured.append(seed)
+        return {"test": 1.5}
+
+    for seeds in ([0], [0, 1]):
+        monkeypatch.setitem(train_on_real_texts.STUDIES, "toy", (measure, [{"seed": seed} for seed in seeds]))
+        train_on_real_texts.run("toy")
+    assert measured == [0, 1]
+    with open(tmp_path / "toy.csv", newline="") as file:
+        assert [(row["seed"], row["test"]) for row in csv.DictReader(file)] == [("0", "1.5"), ("1", "1.5")]
