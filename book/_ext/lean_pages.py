@@ -74,11 +74,12 @@ def add_to_page(app, pagename, templatename, context, doctree):
     body = context.get("body", "")
     for kind in ("css_files", "script_files"):
         context[kind] = [file for file in context[kind] if needed(file, body)]
-    if pagename != "search":  # its own scripts expect the others to have run
-        for script in context["script_files"]:
-            # documentation_options.js must have run before the inline script after it.
-            if script.filename and "documentation_options" not in script.filename:
-                script.attributes.setdefault("defer", "defer")
+    for script in context["script_files"]:  # the same objects for every page
+        script.attributes.pop("defer", None)
+        # Those of the search page expect the others to have run, and the inline script after documentation_options.js
+        # expects it.
+        if pagename != "search" and script.filename and "documentation_options" not in script.filename:
+            script.attributes["defer"] = "defer"
     if body:
         sizes = {name: imagesize.get(Path(app.srcdir, path)) for path, name in app.builder.images.items()}
         context["body"] = sized(body, sizes)

@@ -9,14 +9,13 @@ from conftest import HTML, wake
 pytestmark = pytest.mark.site
 
 PAGES = sorted(str(path.relative_to(HTML)) for path in HTML.rglob("*.html") if "_static" not in path.parts)
-PAGES.remove("index.html")  # it only leads on to the front page
 VIEWS = [(1280, "light"), (390, "dark")]
 
 # All that is folded is opened. Two things that are alike to axe a thousand times are left once, because it looks
 # slowly: coloured words in code, of which one for each colour stays, and the inside of formulas.
 OPEN = """() => {
     document.querySelectorAll("details").forEach((details) => { details.open = true; });
-    document.querySelectorAll(".math").forEach((formula) => formula.replaceChildren("formula"));
+    document.querySelectorAll("math").forEach((formula) => formula.replaceChildren("formula"));
     const seen = new Set();
     for (const word of document.querySelectorAll(".highlight span[class]")) {
         const kind = word.className + word.closest("div[class*=highlight-], .cell_output")?.className;
@@ -31,7 +30,7 @@ AXE = """async () => (await axe.run(document, { preload: false, resultTypes: ["v
         `${id} (${impact}): ${html.slice(0, 150)} ${failureSummary.slice(-150)}`))"""
 
 # Formulas are not places where the Tab key stops.
-FORMULAS = """() => [...document.querySelectorAll(".math, .math *")].filter((node) => node.tabIndex >= 0).length"""
+FORMULAS = """() => [...document.querySelectorAll("math, .math, .math *")].filter((node) => node.tabIndex >= 0).length"""
 
 # Words in Chinese that are not marked as Chinese. A sentence that a figure writes may mix both languages.
 CHINESE = r"""() => {

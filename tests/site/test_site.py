@@ -40,8 +40,9 @@ def test_page(name, where, addresses, visit):
             assert page.evaluate("document.documentElement.dataset.theme") == scheme
             if "$" in re.sub(r"```.*?```|`[^`]*`", "", markdown(name), flags=re.S):
                 assert page.locator("math").count() > 0, "no formula is rendered"
-            for image in page.locator("article img").all():
-                assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+            for image in page.locator("article img:visible").all():  # the others are for the other colour
+                image.scroll_into_view_if_needed()
+                page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
                 assert image.get_attribute("alt")
             text = page.locator("main").evaluate("element => getComputedStyle(element).color")
             ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
