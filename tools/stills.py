@@ -83,7 +83,7 @@ def open_page(browser, address):
 
 
 def main(names):
-    pages = [ROOT / f"_build/html/{name}.html" for name in names] or sorted((ROOT / "_build/html/book").rglob("*.html"))
+    pages = [ROOT / f"_build/html/{name}.html" for name in names] or sorted((ROOT / "_build/html").rglob("*.html"))
     pages = [path for path in pages if "widget-view+json" in path.read_text(encoding="utf-8")]
     STILLS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:

@@ -32,11 +32,12 @@
       on: (event, call) => (listeners[event] ??= []).push(call),
       off: (event, call) => (listeners[event] = call ? (listeners[event] ?? []).filter((c) => c !== call) : []),
       save_changes() {},
+      address: (state) => `${location.href.split("#")[0]}#${name}=${state.map(encodeURIComponent)}`,
     };
     let waiting;
     model.on("change:state", () => {
       clearTimeout(waiting); // browsers allow only so many changes of the address while a slider moves
-      waiting = setTimeout(() => history.replaceState(null, "", `#${name}=${values.state.map(encodeURIComponent)}`), 200);
+      waiting = setTimeout(() => history.replaceState(null, "", model.address(values.state)), 200);
     });
     return (models[name] = model);
   }

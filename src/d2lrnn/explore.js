@@ -20,7 +20,8 @@ export const STYLE = `
 .explorable-choices :focus-visible + span { outline: 2px solid #2b7fd4; outline-offset: 2px; }
 .explorable button { font: inherit; color: inherit; background: transparent; min-height: 44px; padding: .2rem .8rem; cursor: pointer;
   border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 22px; }
-.explorable-controls button { align-self: flex-end; }
+.explorable-ways { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; align-self: flex-end; }
+.explorable-ways input { flex: 1 0 100%; min-width: 16rem; }
 .explorable-cover { display: none; } .covered .explorable-cover { display: block; margin: .6rem 0; }
 .covered .explorable-panels, .covered .explorable-text, .covered .explorable-reading { visibility: hidden; }
 .explorable-controls select { color: inherit; background: transparent; border: 1px solid color-mix(in srgb, currentColor 40%, transparent);
@@ -375,6 +376,29 @@ function addControl(form, name, { label, values, menu, start }) {
   };
 }
 
+// How a figure starts again and, in a page, how a reader sends what it shows. A notebook has no address for it.
+export function ways(model, said, reset) {
+  const row = element("div", { class: "explorable-ways" });
+  row.appendChild(element("button", { type: "button" }, "Reset")).onclick = reset;
+  if (!model.address) return row;
+  const copy = row.appendChild(element("button", { type: "button" }, "Copy link"));
+  const note = row.appendChild(element("span", { role: "status" }));
+  copy.onclick = async () => {
+    const address = model.address(said());
+    row.querySelector("input")?.remove();
+    try {
+      await navigator.clipboard.writeText(address);
+      note.textContent = "copied";
+    } catch { // some browsers refuse it to a page that is a file
+      note.textContent = "Copy this address:";
+      const field = row.appendChild(element("input", { readonly: "", value: address, "aria-label": "address of what the figure shows" }));
+      field.select();
+    }
+  };
+  row.onfocusout = () => { if (!row.querySelector("input")) note.textContent = ""; };
+  return row;
+}
+
 export const HINT = "Tap or point at a chart, or use the arrow keys on it, to read its values.";
 
 function render({ model, el }) {
@@ -396,7 +420,7 @@ function render({ model, el }) {
   const text = figure.appendChild(element("p", { class: "explorable-text", "aria-live": "polite" }));
 
   const shows = controls.map((control, c) => addControl(form, `control-${c}`, control));
-  const reset = form.appendChild(element("button", { type: "button" }, "Reset"));
+  form.append(ways(model, () => said(), reset));
   const input = (c) => form.elements[`control-${c}`];
   const places = () => controls.map((_, c) => Number(input(c).value));
   const frameAt = (at) => data.frames[at.reduce((total, place, c) => total * controls[c].values.length + place, 0)];
@@ -463,12 +487,12 @@ function render({ model, el }) {
   };
   form.onchange = () => { moving = false; };
   form.onsubmit = (event) => event.preventDefault();
-  reset.onclick = () => {
+  function reset() {
     form.reset();
     [before, moving, asked] = [null, false, false];
     figure.classList.remove("covered");
     change();
-  };
+  }
   cover.onclick = () => {
     asked = true;
     figure.classList.remove("covered");

@@ -300,10 +300,10 @@ def truncation(T, tau, pi):
         spreads.append(spread / total)
     terms = gradients.recursion_terms(b[:T], c[:T])
     size = (terms / terms.max()).flip(0).tolist()
-    by_lag = {"kept": (range(tau)[::-1], size[:tau][::-1]), "chance πᵏ": (range(T), [pi**k for k in range(T)])}
+    by_lag = {"τ keeps": (range(tau)[::-1], size[:tau][::-1]), "chance πᵏ": (range(T), [pi**k for k in range(T)])}
     if tau < T:
-        by_lag["dropped"] = range(tau, T), size[tau:]
-    return [by_lag, {"bias": (lengths, biases), "spread": (lengths, spreads)}]
+        by_lag["τ drops"] = range(tau, T), size[tau:]
+    return [by_lag, {"bias of τ": (lengths, biases), "spread of π": (lengths, spreads)}]
 
 
 def bracket_memory(kept, written):
@@ -321,7 +321,7 @@ def cell_gradient(forget_bias, input_scale, lag):
     """Chapter 8: the four terms of an untrained LSTM at one step, and their product over the lags."""
     gains = gradients.random_lstm_gains(forget_bias, input_scale)
     one_step = {"gain": (["forget", "direct", "input", "candidate"], gains["terms"][:, lag - 1].tolist())}
-    products = {"f alone": gains["forget"][::2].tolist(), "four terms": gains["product"][::2].tolist()}
+    products = {"direct only": gains["forget"][::2].tolist(), "all four": gains["product"][::2].tolist()}
     return [one_step, {label: (range(0, 41, 2), values) for label, values in products.items()}]
 
 
@@ -428,9 +428,10 @@ def show(page, explorable):
     page.evaluate(
         """async ([script, data]) => {
             const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+            const model = { get: (name) => ({ data })[name], set() {}, on() {} };
             const el = document.createElement("div");
             document.querySelector("article").prepend(el);
-            (await import(url)).default.render({ model: { get: () => data }, el });
+            (await import(url)).default.render({ model, el });
         }""",
         [explorable._esm, explorable.data],
     )

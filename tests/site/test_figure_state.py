@@ -15,7 +15,7 @@ def front(addresses, visit):
     """A function that opens the front page and gives it and its figure; the address may say what that shows."""
 
     def front(state="", **view):
-        return visit(f"{addresses['file']}/book/index.html{state}", **view)
+        return visit(f"{addresses['file']}/index.html{state}", **view)
 
     return front
 
@@ -174,3 +174,69 @@ def test_without_javascript_a_page_shows_its_figures_and_their_sentences(name, a
         (ROOT / f"book/_static/stills/{Path(name).name}-{figure}.svg").read_text("utf-8") for figure in sentences
     )
     assert all(path in drawn for path in paths), "the figure is drawn differently now: run make stills"
+
+
+@pytest.mark.parametrize("page_name", LIVE)
+def test_reset_takes_a_live_figure_back_to_how_it_opened(page_name, addresses, visit):
+    name, state, _ = LIVE[page_name]
+    address = f"{addresses['file']}/book/{page_name}.html"
+    with visit(address) as page:
+        wake(page)
+        opened = figure_on(page, name).locator(".explorable-text").inner_text()
+        page.evaluate(f"location.hash = '#{name}={state}'")
+        text = page.locator(f'figure[data-name="{name}"] .explorable-text')
+        page.wait_for_function(
+            "([name, opened]) => document.querySelector(`[data-name=${name}] .explorable-text`).innerText !== opened",
+            arg=[name, opened],
+        )
+        button = figure_on(page, name).get_by_role("button", name="Reset", exact=True)
+        button.focus()
+        page.keyboard.press("Enter")
+        assert text.inner_text() == opened
+        assert figure_on(page, name).locator(".live-buttons [aria-pressed=true]").count() == 1
+        assert button.evaluate("button => button === document.activeElement")
+        page.wait_for_function(f"!location.hash.includes({state!r})")
+        page.reload()
+        wake(page)
+        assert figure_on(page, name).locator(".explorable-text").inner_text() == opened
+
+
+@pytest.mark.parametrize("where", ["file", "server"])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_link_to_what_a_figure_shows_can_be_copied(allowed, where, addresses, visit):
+    with visit(f"{addresses[where]}/index.html#exercises") as page:
+        page.evaluate(
+            """allowed => Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => {
+                if (!allowed) throw new DOMException("refused", "NotAllowedError");
+                window.copied = text;
+            } } })""",
+            allowed,
+        )
+        figure = figure_on(page)
+        figure.locator("input[type=range]").focus()
+        page.keyboard.press("ArrowRight")
+        figure.get_by_role("button", name="Copy link").click()
+        said = figure.get_by_role("status")
+        address = f"{addresses[where]}/index.html#one_unit=0.85,tanh"
+        if allowed:
+            assert (said.inner_text(), page.evaluate("copied")) == ("copied", address)
+        else:
+            assert said.inner_text() == "Copy this address:"
+            assert page.evaluate("getSelection().toString() || document.activeElement.value") == address
+            assert figure.get_by_label("address of what the figure shows").input_value() == address
+
+
+def test_a_link_to_an_untouched_live_figure_opens_it(addresses, visit):
+    name, _, _ = LIVE["08_lstm"]
+    with visit(f"{addresses['file']}/book/08_lstm.html") as page:
+        wake(page)
+        figure = figure_on(page, name)
+        page.evaluate(
+            "Object.defineProperty(navigator, 'clipboard', { value: { writeText: (t) => { window.copied = t; } } })"
+        )
+        figure.get_by_role("button", name="Copy link").click()
+        opened, address = figure.locator(".explorable-text").inner_text(), page.evaluate("copied")
+        assert "#" not in page.url
+        page.goto(address)
+        page.reload()
+        assert figure_on(page, name).locator(".explorable-text").inner_text() == opened

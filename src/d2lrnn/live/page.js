@@ -173,21 +173,26 @@ class Figure {
     return { draw, handles };
   }
 
-  // What the controls say, in order, is the model's state: a page has it in its address.
-  share(model) {
-    const said = () => this.parts.map(({ get }) => get());
-    const follow = () => (model.get("state") ?? []).forEach((wanted, i) => {
+  said() {
+    return this.parts.map(({ get }) => get());
+  }
+
+  follow(state) {
+    state?.forEach((wanted, i) => {
       if (this.parts[i] && this.parts[i].get() !== wanted) this.parts[i].enter(wanted);
     });
-    follow();
-    let last = String(said());
+  }
+
+  // What the controls say, in order, is the model's state: a page has it in its address.
+  share(model, reset) {
+    this.controls.append(drawing.ways(model, () => this.said(), reset));
+    let last = String(this.said());
     const tell = () => {
-      if (String(said()) === last) return;
-      last = String(said());
-      model.set("state", said());
+      if (String(this.said()) === last || !this.node.isConnected) return; // after a reset, another one is in its place
+      last = String(this.said());
+      model.set("state", this.said());
     };
     for (const event of ["input", "click", "pointerup"]) this.node.addEventListener(event, tell);
-    model.on("change:state", follow);
   }
 
   // Draw now, and again whenever the width changes.
@@ -238,9 +243,24 @@ const FIGURES = { eigenvalues, your_sentence, learns_to_write, train_copy, trans
 
 function render({ model, el }) {
   const data = model.get("data");
-  const figure = new Figure(el, data.name);
-  FIGURES[data.figure].show(figure, data);
-  figure.share(model);
+  let figure;
+  function begin() {
+    figure = new Figure(el, data.name);
+    FIGURES[data.figure].show(figure, data);
+    figure.share(model, reset);
+  }
+  // Begin anew: what a network has learned goes, too.
+  function reset() {
+    const [old, shown] = [figure, [...el.children]];
+    begin();
+    old.remove();
+    shown.forEach((node) => node.remove());
+    model.set("state", figure.said());
+    figure.controls.querySelector(".explorable-ways button").focus({ preventScroll: true });
+  }
+  begin();
+  figure.follow(model.get("state"));
+  model.on("change:state", () => figure.follow(model.get("state")));
   return () => figure.remove();
 }
 

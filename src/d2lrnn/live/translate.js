@@ -177,7 +177,7 @@ export function show(figure, { colors, translator: saved }) {
     drawTree(narrow ? width : Math.floor(width * 0.53), TOP + most * ROW + 4);
     ranks.replaceChildren(...search.outputs.map((node, i) => {
       const button = element("button", { type: "button", "data-score": node.score });
-      button.append(element("span", {}, `${i + 1}.`), element("b", {}, sentence(node) || "(the empty sentence)"),
+      button.append(element("span", {}, `${i + 1}.`), sentence(node) ? element("b", { lang: "fr" }, sentence(node)) : element("b", {}, "(the empty sentence)"),
         divided(element("span"), node));
       button.onclick = () => choose(node);
       button.node = node;
@@ -187,7 +187,9 @@ export function show(figure, { colors, translator: saved }) {
     }));
     drawChosen();
     const now = sayNow();
-    if (figure.text.textContent !== now) figure.text.textContent = now;
+    if (figure.text.textContent === now) return;
+    const parts = now.split(/(“[^”]*”)/); // what it quotes is French
+    figure.text.replaceChildren(...parts.map((part, i) => (i % 2 ? element("span", { lang: "fr" }, part) : part)));
   }
 
   function drawTree(wide, height) {
@@ -219,7 +221,7 @@ export function show(figure, { colors, translator: saved }) {
       group.append(element("rect", { x: x - wide / 2, y: y - ROW / 2, width: wide, height: ROW, fill: "transparent" }),
         element("rect", { class: "box", x: x - wide / 2 + 2, y: y - 16, width: wide - 4, height: 32, rx: 5, ...box(color, node.kept ? "none" : "3 2"),
           "stroke-width": best.has(node) ? 2.5 : 1 }),
-        element("text", { x, y: y - 2, "text-anchor": "middle", style: `font-size: ${size.toFixed(1)}px` }, text),
+        element("text", { lang: "fr", x, y: y - 2, "text-anchor": "middle", style: `font-size: ${size.toFixed(1)}px` }, text),
         element("text", { class: "small", x, y: y + 11, "text-anchor": "middle" }, rank ? `${rank}.  ${fixed(node.score)}` : fixed(node.logP)));
       group.onclick = () => choose(node, true);
       mark(group, node === chosen);
@@ -249,7 +251,7 @@ export function show(figure, { colors, translator: saved }) {
     const looks = nodes.map((node, i) => {
       const y = TOP + i * row + (row - high) / 2, last = node === chosen;
       const [text, size] = fitted(word(node), 84);
-      add("text", { x: left - 40, y: y + high / 2 + 4, "text-anchor": "end", style: `font-size: ${size.toFixed(1)}px; font-weight: ${last ? 700 : 400}` }, text);
+      add("text", { lang: "fr", x: left - 40, y: y + high / 2 + 4, "text-anchor": "end", style: `font-size: ${size.toFixed(1)}px; font-weight: ${last ? 700 : 400}` }, text);
       add("text", { class: "tick", x: left - 6, y: y + high / 2 + 4, "text-anchor": "end" }, Math.exp(node.own).toFixed(2));
       const group = add("g", { "data-label": word(node) });
       node.alpha.forEach((alpha, t) => {
@@ -263,7 +265,7 @@ export function show(figure, { colors, translator: saved }) {
     });
     weights.setAttribute("aria-label", `Attention weights, where each word looks most: ${looks.join(", ")}.`);
     const sum = nodes.length > 1 ? ` = ${nodes.map(({ own }) => `−\u202f${Math.abs(own).toFixed(2)}`).join(" ")}` : "";
-    about.append(element("b", {}, nodes.map(word).join(" ")), `: log P = ${fixed(chosen.logP)}${sum}. Score `);
+    about.append(element("b", { lang: "fr" }, nodes.map(word).join(" ")), `: log P = ${fixed(chosen.logP)}${sum}. Score `);
     divided(about, chosen).append(`. The last word, with probability ${Math.exp(chosen.own).toFixed(2)}, looks at ${looking(chosen, source)}.`);
   }
 
