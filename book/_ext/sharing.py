@@ -28,7 +28,7 @@ def picture(svg, path, **size):
 
 
 def description(doctree, length=200):
-    """The question of a chapter, or else the first sentences of a page, without those that hold a formula."""
+    """The question of a chapter, or the first sentences of a page without those that hold a formula, or its title."""
     words = ""
     top = next(doctree.findall(nodes.section))
     for paragraph in (child for child in top if isinstance(child, nodes.paragraph)):
@@ -38,7 +38,7 @@ def description(doctree, length=200):
         if not re.match(r"\d+ minutes ·", text):
             sentences = re.split(r"(?<=[.?!:])\s+", text)
             words += " ".join(sentence for sentence in sentences if OBJECT not in sentence) + " "
-    return shortened(words.strip(), length)
+    return shortened(words.strip() or top.next_node(nodes.title).astext(), length)
 
 
 def readable(paragraph):

@@ -30,7 +30,7 @@ AXE = """async () => (await axe.run(document, { preload: false, resultTypes: ["v
         `${id} (${impact}): ${html.slice(0, 150)} ${failureSummary.slice(-150)}`))"""
 
 # Formulas are not places where the Tab key stops.
-FORMULAS = """() => [...document.querySelectorAll("math, .math, .math *")].filter((node) => node.tabIndex >= 0).length"""
+FORMULAS = """() => [...document.querySelectorAll("math, .math *")].filter((part) => part.tabIndex >= 0).length"""
 
 # Words in Chinese that are not marked as Chinese. A sentence that a figure writes may mix both languages.
 CHINESE = r"""() => {
