@@ -240,4 +240,4 @@ def time_of_updates(device, h=128):
 
 
 if __name__ == "__main__":
-    run({"speed": speed, "characters": characters, "choice": choice})
+    run({"speed": speed, "characters": characters, "choice": choice}, only_by_name=("characters", "choice"))

@@ -88,7 +88,7 @@ def speed():
             ),
         }
         sides = {name: step_of(model, X, Y) for name, model in models.items()}
-        take_turns(f"hidden {hidden_size}", sides, B * T, rounds=60)
+        take_turns(f"hidden {hidden_size}", sides, B * T, rounds=40)
 
 
 def step_of(model, X, Y):
@@ -109,7 +109,7 @@ def wrapper():
             "bare loop": lambda bare=bare, optimizer=optimizer, batches=batches: bare_loop(bare, optimizer, batches),
             "training.fit": lambda concise=concise, options=options: training.fit(concise, ids, **options),
         }
-        take_turns(f"hidden {hidden_size}", sides, len(batches) * B * T, rounds=11)
+        take_turns(f"hidden {hidden_size}", sides, len(batches) * B * T, rounds=5)
 
 
 def grammar_floor():
@@ -177,4 +177,5 @@ def resident_megabytes():
 
 
 if __name__ == "__main__":
-    run({"speed": speed, "wrapper": wrapper, "grammar": grammar_floor, "memory": memory})
+    sections = {"speed": speed, "wrapper": wrapper, "grammar": grammar_floor, "memory": memory}
+    run(sections, only_by_name=("grammar", "memory"))

@@ -307,4 +307,5 @@ def bags(data, sentences):
 
 
 if __name__ == "__main__":
-    run({"speed": speed, "unseen": unseen, "output_layer": output_layer, "real_pairs": real_pairs})
+    sections = {"speed": speed, "unseen": unseen, "output_layer": output_layer, "real_pairs": real_pairs}
+    run(sections, only_by_name=("unseen", "output_layer", "real_pairs"))
