@@ -23,7 +23,7 @@ help:
 	@echo "make pdf          the whole book as _build/html/d2lrnn.pdf, printed by Chromium"
 	@echo "make test-site    drive the built site in Chromium"
 	@echo "make lighthouse   measure the built site as a phone sees it (needs Node 18.20 or newer with npx, and Chromium)"
-	@echo "make bench        measure what the book claims about speed, in ten minutes (book/how_fast.ipynb shows it)"
+	@echo "make bench        measure what the book claims about speed, in ten minutes"
 	@echo "make clean        remove what was built (.venv and .venv-oldest stay)"
 	@echo "PYTHON=python3.12 chooses the Python that .venv is made with."
 

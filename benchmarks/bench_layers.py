@@ -112,8 +112,8 @@ def exponent(x, y):
 
 
 # Where each of them is while another one grows, and where it grows to.
-AT = {"n": 128, "d": 128, "B": 16}
-GROWING = {"n": (32, 64, 128, 256, 512, 1024), "d": (32, 64, 128, 256, 512), "B": (1, 2, 4, 8, 16, 32, 64)}
+AT = {"n": 128, "d": 128, "B": 8}
+GROWING = {"n": (32, 64, 128, 256, 512, 1024), "d": (32, 64, 128, 256), "B": (1, 2, 4, 8, 16, 32)}
 
 
 def growth():
