@@ -24,7 +24,7 @@ from d2lrnn.language_model import LanguageModel, ScratchLanguageModel
 from d2lrnn.ngrams import LaplaceModel
 from d2lrnn.text import keep_letters
 
-HIDDEN_SIZE, ROUNDS = 256, 40
+HIDDEN_SIZE, ROUNDS = 256, 25
 
 
 def textbook_params(gates):
