@@ -24,7 +24,7 @@ from d2lrnn.language_model import LanguageModel, ScratchLanguageModel
 from d2lrnn.ngrams import LaplaceModel
 from d2lrnn.text import keep_letters
 
-HIDDEN_SIZE, ROUNDS = 256, 40
+HIDDEN_SIZE, ROUNDS = 256, 25
 
 
 def textbook_params(gates):
@@ -240,4 +240,4 @@ def time_of_updates(device, h=128):
 
 
 if __name__ == "__main__":
-    run({"speed": speed, "characters": characters, "choice": choice})
+    run({"speed": speed, "characters": characters, "choice": choice}, only_by_name=("characters", "choice"))

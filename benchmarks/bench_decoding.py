@@ -21,7 +21,7 @@ from d2lrnn.seq2seq import Seq2Seq, batch_loss
 from d2lrnn.text import Tokenizer
 from d2lrnn.translation import PairData, split_by_source
 
-SENTENCES, WIDTH, ALPHA, MAX_STEPS, ROUNDS = 64, 5, 0.75, 30, 5
+SENTENCES, WIDTH, ALPHA, MAX_STEPS, ROUNDS = 64, 5, 0.75, 30, 3
 
 
 @torch.no_grad()

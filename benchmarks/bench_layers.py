@@ -1,8 +1,9 @@
 """The study of what a sequence layer costs, over more lengths and sizes.
 
-    python benchmarks/bench_layers.py
+    python benchmarks/bench_layers.py [growth] [layers]
 
-One thread. Times are of processor time on the CPU and of wall-clock time on a GPU, the best of a few runs. About ten
+One thread. Times are of processor time on the CPU and of wall-clock time on a GPU, the best of a few runs. *growth*
+lets the length, the size and the batch grow, one at a time; *layers* takes all pairs of length and size, about ten
 minutes.
 """
 
@@ -110,6 +111,24 @@ def exponent(x, y):
     return slope.item(), (rest.square().sum() / (len(x) - 2) / x.square().sum()).sqrt().item()
 
 
+# Where each of them is while another one grows, and where it grows to.
+AT = {"n": 128, "d": 128, "B": 8}
+GROWING = {"n": (32, 64, 128, 256, 512, 1024), "d": (32, 64, 128, 256), "B": (1, 2, 4, 8, 16, 32)}
+
+
+def growth():
+    print("growth: milliseconds forward and backward, megabytes kept for the backward pass")
+    for axis, values in GROWING.items():
+        for value in values:
+            sizes = AT | {axis: value}
+            X = torch.randn(sizes["B"], sizes["n"], sizes["d"])
+            for name, layer in make(sizes["d"], sizes["n"]).items():
+                milliseconds = 1e3 * best_time(lambda layer=layer, X=X: layer(X).sum().backward(), "cpu")
+                megabytes = 4 * kept_numbers(layer, X) / 1e6
+                print(f"  {axis} = {value:<5} {name:<22}{milliseconds:9.2f}{megabytes:9.2f}", flush=True)
+                record(f"{axis} = {value}, {name}", milliseconds=milliseconds, megabytes=megabytes)
+
+
 def layers():
     for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
         for B in (1, 16):
@@ -158,4 +177,4 @@ def measure(device, B):
 
 
 if __name__ == "__main__":
-    run({"layers": layers})
+    run({"growth": growth, "layers": layers}, only_by_name=("layers",))

@@ -10,15 +10,9 @@ Timed on each side, after the same work was done once on a short text:
   vocabulary  from a list of str: Vocab(words)             | Counter(words).most_common() and a dict of ids
   n-grams     from a list of int: count(ids, n)            | Counter(zip(ids, ids[1:], …)).most_common()
   both        from a list of str: Vocab, to_ids and count  | Counter, dict, ids by list comprehension, Counter(zip)
-Both sides give the n-grams with their counts, most frequent first. Seconds are those of the
-processor, one thread on both sides, so that other work on the machine disturbs little; best of 3
-(at 10 million tokens of 2, and of 1 from strings). Each case and side runs in a process of its own. Its
-memory is the peak resident memory above that before the work, so the text and the imports are not counted.
-
-Sorting and tables grow a little faster than the text. A bend above some 4 million tokens is the
-memory's: larger arrays get fresh pages from the system each time. With
-MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=8000000000 in the environment most of it goes away
-(3-grams: slope 1.2 instead of 1.4).
+Both sides give the n-grams with their counts, most frequent first. Seconds are those of the processor, one thread on
+both sides, so that other work on the machine disturbs little; best of 3. Each case and side runs in a process of its
+own. Its memory is the peak resident memory above that before the work, so the text and the imports are not counted.
 """
 
 import json
@@ -36,7 +30,7 @@ from sections import record, run
 from d2lrnn.ngrams import count
 from d2lrnn.text import Vocab
 
-SIZES = (1_000_000, 3_000_000, 10_000_000)
+SIZES = (300_000, 1_000_000, 3_000_000)
 NUM_WORDS = 50_000
 PIECE = 100_000
 
@@ -98,8 +92,7 @@ def measure(case, side, num_tokens):
     work(data[:10_000])
     before = peak_megabytes()
     times = []
-    large = 1 if make_data is words_of else 2
-    for _ in range(3 if num_tokens < 10_000_000 else large):
+    for _ in range(3):
         start = time.process_time()
         result = work(data)
         times.append(time.process_time() - start)

@@ -90,4 +90,4 @@ def learned():
 
 
 if __name__ == "__main__":
-    run({"speed": speed, "learned": learned})
+    run({"speed": speed, "learned": learned}, only_by_name=("learned",))

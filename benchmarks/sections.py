@@ -1,7 +1,8 @@
 """What the benchmarks share: sections chosen by name, one thread, and a table of what was measured.
 
 A benchmark `bench_NAME.py` calls `record` beside its prints. `run` writes that to results/NAME.csv, one row for each
-number, with the date and the machine. A section that is run again replaces its rows; the others stay.
+number, with the date and the machine. A section that is run again replaces its rows; the others stay. Without names all
+sections run but those that take long, or that need what not every machine has: `make bench` does so, in ten minutes.
 """
 
 import csv
@@ -29,11 +30,12 @@ def record(case, **values):
     _measured.extend({"case": case, "quantity": name, "value": f"{value:.6g}"} for name, value in values.items())
 
 
-def run(sections):
-    """Run the sections named on the command line, or all, and save what they record.
+def run(sections, only_by_name=()):
+    """Run the sections named on the command line, or all others than `only_by_name`, and save what they record.
 
     Args:
         sections: dict from a name to a function without arguments.
+        only_by_name: names of sections.
     """
     unknown = set(sys.argv[1:]) - set(sections)
     if unknown:
@@ -41,7 +43,7 @@ def run(sections):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     path = RESULTS / f"{Path(sys.argv[0]).stem.removeprefix('bench_')}.csv"
-    for name in sys.argv[1:] or sections:
+    for name in sys.argv[1:] or [name for name in sections if name not in only_by_name]:
         _measured.clear()
         sections[name]()
         _save(path, name, sections)

@@ -168,6 +168,15 @@ def test_a_benchmark_saves_its_results(tmp_path, monkeypatch, capsys):
     assert all(row["date"] and row["processor"] and row["cores"] and row["torch"] for row in rows)
 
 
+def test_a_long_section_runs_only_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(sections, "RESULTS", tmp_path)
+    ran = []
+    for arguments in ([], ["long"]):
+        monkeypatch.setattr(sys, "argv", ["bench_toy.py", *arguments])
+        sections.run({"short": lambda: ran.append("short"), "long": lambda: ran.append("long")}, only_by_name=("long",))
+    assert ran == ["short", "long"]
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("bench_*.py")), ids=lambda path: path.stem)
 def test_every_benchmark_records_what_it_measures(script):
     assert "record(" in script.read_text(encoding="utf-8")
