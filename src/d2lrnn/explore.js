@@ -120,7 +120,7 @@ export function drawPanel(svg, panel, marks, width) {
   svg.setAttribute("height", height);
   const add = (tag, attributes, text) => svg.appendChild(element(tag, attributes, text));
 
-  const categories = marks.find((m) => m.kind === "bars" && m.x.length)?.x, xscale = categories ? "linear" : panel.xscale;
+  const categories = marks.findLast((m) => m.kind === "bars" && m.x.length)?.x, xscale = categories ? "linear" : panel.xscale;
   let xlim = categories ? [-0.5, categories.length - 0.5] : panel.xlim, ylim = panel.ylim;
   if (panel.equal) {
     const unit = Math.min((right - left) / (xlim[1] - xlim[0]), (bottom - top) / (ylim[1] - ylim[0]));
@@ -446,8 +446,10 @@ function render({ model, el }) {
       if (isText(panel)) return drawText(node, panel, marks, panel.control === null ? null : at[panel.control], about);
       if (isTree(panel)) return drawTree(node, panel, marks, room, about);
       const same = new Set(frame.panels[i].map(String));
+      // A pale bar says something only above the word that it stood above before.
+      const words = String(marks.find(({ kind }) => kind === "bars")?.x);
       const ghosts = (last?.panels[i] ?? []).filter((mark) => !same.has(String(mark))).map((mark) => ({ ...whole(mark), ghost: true }))
-        .filter(({ kind }) => kind !== "dots");
+        .filter(({ kind, x }) => kind !== "dots" && (kind !== "bars" || String(x) === words));
       const ends = columns > 1 ? longest[i] : Math.max(...longest.filter((_, j) => isChart(data.panels[j])));
       drawPanel(node, { ...panel, ...inRow, longest: ends }, [...ghosts, ...marks], width);
       node.setAttribute("aria-label", about);

@@ -28,7 +28,8 @@ def saved_explorables():
             if saved["state"].get("_anywidget_id") == "d2lrnn.explore.Explorable":
                 data = saved["state"]["data"]
                 assert data["name"] not in found, f"two explorables are called {data['name']!r}"
-                found[data["name"]] = str(path.relative_to(ROOT).with_suffix("")), data
+                name = str(path.relative_to(ROOT).with_suffix(""))
+                found[data["name"]] = "index" if name == "book/index" else name, data
     return found
 
 
