@@ -79,7 +79,8 @@ pdf: book
 	$(BIN)/python tools/make_pdf.py
 
 test-site: book
-	$(BIN)/python -m pytest -m site tests/site
+	$(BIN)/python -m pytest -m "site and not timed" -n 2 tests/site
+	$(BIN)/python -m pytest -m "site and timed" tests/site
 
 lighthouse: book
 	$(BIN)/python tools/lighthouse.py

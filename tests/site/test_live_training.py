@@ -176,6 +176,7 @@ def test_stop_go_and_a_setting_changed_while_it_trains(writing):
     page.wait_for_function("trainers().length === 3")
 
 
+@pytest.mark.timed
 def test_while_it_trains_the_page_draws_and_samples_come(writing):
     page, figure = writing
     press(figure, "Start")

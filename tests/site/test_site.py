@@ -190,6 +190,7 @@ def answers_to_mouse(page, figure):
         assert after[0] != before[0] and after[2] != before[2]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", LIVE)
 def test_explorables_answer_in_50_ms(name, addresses, visit):
     with visit(f"{addresses['file']}/{name}.html") as page:
