@@ -7,7 +7,7 @@ from test_site import LIVE as FIGURES
 
 from conftest import ROOT, wake
 
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.timed]
 
 
 @pytest.fixture

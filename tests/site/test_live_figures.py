@@ -10,7 +10,7 @@ from test_explorable_values import assert_drawn, drawn, read
 from conftest import wake
 from d2lrnn.live.figures import Live
 
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.timed]
 CHAPTER_7 = "book/07_vanishing_and_exploding_gradients"
 NEXT_FRAME = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 PHI = {"tanh": torch.tanh, "ReLU": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda z: z}

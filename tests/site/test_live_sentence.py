@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from conftest import ROOT, wake
 from d2lrnn import cells, live
 
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.timed]
 CHAPTER_6, CHAPTER_8 = "book/06_backpropagation_through_time", "book/08_lstm"
 SAVED = json.loads((ROOT / "src/d2lrnn/live/networks.json").read_text(encoding="utf-8"))
 VOCABULARY = SAVED["vocabulary"]

@@ -18,7 +18,7 @@ from d2lrnn.gradients import clip_
 from d2lrnn.ngrams import LaplaceModel
 from d2lrnn.text import keep_letters
 
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.timed]
 CHAPTER_4, CHAPTER_7 = "book/04_rnn_from_scratch", "book/07_vanishing_and_exploding_gradients"
 STORY = keep_letters(load_text("story"))[:20_000]
 LETTERS = ["", *" abcdefghijklmnopqrstuvwxyz"]  # the first is <unk>

@@ -8,7 +8,7 @@ from conftest import wake
 from d2lrnn import decoding
 from d2lrnn.live import translator
 
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.timed]
 CHAPTER_15 = "book/15_attention_and_beyond"
 BANNED, BOS, EOS = (0, 1, 2), 2, 3
 MODEL, DATA = translator.loaded()
