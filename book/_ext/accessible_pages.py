@@ -34,14 +34,23 @@ def readable(html):
     html = EMPTY_HEADER.sub("<td></td>", html)
     html = TABLE.sub(r'<div class="pst-scrollable-table-container">\g<0></div>', html)
     html = html.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    html = html.replace(' role="doc-biblioentry"', "")  # given up in DPUB-ARIA 1.1
     return mark_chinese(html)
+
+
+def marked(text):
+    """Text for a template, with its Chinese words marked."""
+    return Markup(mark_chinese(str(escape(text))))
 
 
 def mend(app, pagename, templatename, context, doctree):
     if "body" in context:
         context["body"] = readable(context["body"])
     for _, entries in context.get("genindexentries", []):
-        entries[:] = [(Markup(mark_chinese(str(escape(name)))), links) for name, links in entries]
+        entries[:] = [
+            (marked(name), [links, [(marked(part), *rest) for part, *rest in parts], *key])
+            for name, (links, parts, *key) in entries
+        ]
 
 
 def setup(app):
