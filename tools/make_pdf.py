@@ -40,7 +40,6 @@ div.cell, div.cell :is(div, details, pre) { break-inside: auto !important; }
 # Everything is open and drawn, and what is wider than the page shrinks to it. Chromium gives a place in a page a name
 # in the PDF if a link of that page leads to it, so there is one to each place that other pages link to.
 PREPARE = """async (places) => {
-    await window.MathJax?.startup?.promise;
     for (const folded of document.querySelectorAll("details")) {
         folded.open = true;
         const label = folded.querySelector("summary");
@@ -55,7 +54,10 @@ PREPARE = """async (places) => {
         next.scrollIntoView();
         await new Promise((go) => setTimeout(go, 50));
     }
-    await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+    // A lazy picture that is not shown, as the dark one of two, would never come.
+    const shown = [...document.images].filter((image) => image.checkVisibility());
+    for (const image of shown) image.loading = "eager";
+    await Promise.all(shown.map((image) => image.decode().catch(() => {})));
     await document.fonts.ready;
     for (const block of document.querySelectorAll("article :is(div.math, table, pre, svg, img)"))
         if (block.scrollWidth > block.clientWidth + 1) block.style.zoom = block.clientWidth / block.scrollWidth;
