@@ -59,7 +59,7 @@ PREPARE = """async (places) => {
     for (const image of shown) image.loading = "eager";
     await Promise.all(shown.map((image) => image.decode().catch(() => {})));
     await document.fonts.ready;
-    for (const block of document.querySelectorAll("article :is(div.math, table, pre, svg, img)"))
+    for (const block of document.querySelectorAll("article :is(div.math, div.pst-scrollable-table-container, pre, svg, img)"))
         if (block.scrollWidth > block.clientWidth + 1) block.style.zoom = block.clientWidth / block.scrollWidth;
 }"""
 
@@ -210,23 +210,20 @@ def offer(site=SITE):
     front.write_text(text, encoding="utf-8")
 
 
-def print_book(toc, path):
+def print_book(browser, toc, path):
     """Print some parts of the site, as `contents` gives them all, to one PDF."""
     printed, titles, starts, pages = [], {}, {}, 0
     places = linked_places()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name in [name for _, names in toc for name in names]:
-            window = open_page(browser, name, places[name])
-            titles[name] = window.title().removesuffix(" — d2lrnn")
-            part = print_page(window, pages)
-            window.close()
-            printed.append((name, part))
-            starts[name] = pages
-            pages += len(part.pages)
-            print(f"{name}: {len(part.pages)} pages", flush=True)
-        front = front_matter(browser, toc, titles, starts)
-        browser.close()
+    for name in [name for _, names in toc for name in names]:
+        window = open_page(browser, name, places[name])
+        titles[name] = window.title().removesuffix(" — d2lrnn")
+        part = print_page(window, pages)
+        window.close()
+        printed.append((name, part))
+        starts[name] = pages
+        pages += len(part.pages)
+        print(f"{name}: {len(part.pages)} pages", flush=True)
+    front = front_matter(browser, toc, titles, starts)
     book, targets = join([("contents", front), *printed])
     link_inside(book, targets)
     number_pages(book, len(front.pages))
@@ -238,7 +235,9 @@ def print_book(toc, path):
 def main():
     if not (SITE / "index.html").is_file():
         sys.exit("there is no site to print: run make book")
-    print_book(contents(), PDF)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        print_book(browser, contents(), PDF)
     offer()
 
 

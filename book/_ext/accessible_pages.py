@@ -34,7 +34,8 @@ def readable(html):
     html = EMPTY_HEADER.sub("<td></td>", html)
     html = TABLE.sub(r'<div class="pst-scrollable-table-container">\g<0></div>', html)
     html = html.replace('<summary aria-label="Toggle hidden content">', "<summary>")
-    html = html.replace(' role="doc-biblioentry"', "")  # given up in DPUB-ARIA 1.1
+    # Docutils' roles of a bibliography: the list has no items for ARIA, and its entries' role was given up.
+    html = html.replace(' role="doc-biblioentry"', "").replace('<div role="list" class="citation-list">', "<div>")
     return mark_chinese(html)
 
 

@@ -40,9 +40,9 @@ def check(pdf, toc):
 
 
 @pytest.fixture(scope="module")
-def part(tmp_path_factory):
+def part(tmp_path_factory, browser):
     path = tmp_path_factory.mktemp("pdf") / "part.pdf"
-    make_pdf.print_book(PART, path)
+    make_pdf.print_book(browser, PART, path)
     return PdfReader(path)
 
 
