@@ -83,11 +83,11 @@ test-site: book
 	$(BIN)/python -m pytest -m "site and timed" tests/site
 
 lighthouse: book
-	$(BIN)/python tools/lighthouse.py
+	$(BIN)/python benchmarks/bench_site.py
 
-# bench_notebooks.py is left out: it runs every chapter, which takes as long as all the others.
+# Left out: bench_notebooks.py runs every chapter, which takes as long as all the others, and bench_site.py is for `make lighthouse`.
 bench: $(INSTALLED)
-	@for script in $(filter-out %/bench_notebooks.py,$(wildcard benchmarks/bench_*.py)); do \
+	@for script in $(filter-out %/bench_notebooks.py %/bench_site.py,$(wildcard benchmarks/bench_*.py)); do \
 	  OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
 
 clean:

@@ -1,37 +1,36 @@
-"""Measure the built site with Lighthouse, as a phone: the median of three runs a page.
+"""The built site as Lighthouse measures it for a phone: the median of three runs of each page.
 
-    python tools/lighthouse.py [--runs 3] [PAGE ...]
+    make lighthouse
+    python benchmarks/bench_site.py [pages]
 
-Needs Node with npx, and Chromium. Prints a table and writes benchmarks/results/lighthouse.csv. Times and scores depend
-on the machine and on what else it does; bytes and layout shift do not.
+Needs Node with npx, and Chromium. Times and scores depend on the machine and on what else it does; bytes and layout
+shift do not. `make bench` leaves it out: the pages take half an hour.
 """
 
-import argparse
-import csv
 import functools
 import gzip
 import http.server
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import threading
-from datetime import date
 from pathlib import Path
+
+import yaml
+from sections import record, run
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build/html"
-RESULTS = ROOT / "benchmarks/results/lighthouse.csv"
 LIGHTHOUSE = "lighthouse@12.8.2"
-PAGES = ["index", "07_vanishing_and_exploding_gradients", "glossary", "your_own_text", "api"]
+RUNS = 3
 TEXTS = (".html", ".css", ".js", ".svg", ".json")
 AUDITS = {
-    "LCP (s)": ("largest-contentful-paint", 1000),
-    "shift": ("cumulative-layout-shift", 1),
-    "kB": ("total-byte-weight", 1000),
+    "seconds_to_largest": ("largest-contentful-paint", 1000),
+    "layout_shift": ("cumulative-layout-shift", 1),
+    "kilobytes": ("total-byte-weight", 1000),
 }
 
 
@@ -68,30 +67,21 @@ def measure(address):
     return values | {name: report["audits"][audit]["numericValue"] / unit for name, (audit, unit) in AUDITS.items()}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pages", nargs="*", default=PAGES, help="pages in book/, such as 08_lstm")
-    parser.add_argument("--runs", type=int, default=3)
-    arguments = parser.parse_args()
+def pages():
     if not shutil.which("npx"):
         sys.exit("Lighthouse runs in Node: install Node with npm, then try again.")
     if not (HTML / "index.html").is_file():
         sys.exit("There is no site to measure: run make book")
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Gzipped, directory=HTML))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    rows = []
-    for page in arguments.pages:
-        runs = [measure(f"http://127.0.0.1:{server.server_port}/book/{page}.html") for _ in range(arguments.runs)]
-        row = {"page": page} | {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
-        print(*(f"{name} {value}" for name, value in row.items()), sep="  ", flush=True)
-        rows.append(row | {"runs": arguments.runs, "cores": os.cpu_count(), "date": date.today().isoformat()})
-        rows[-1]["machine"] = platform.machine()
+    for page in ["index", *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]:
+        runs = [measure(f"http://127.0.0.1:{server.server_port}/{page}.html") for _ in range(RUNS)]
+        values = {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
+        print(page, *(f"{name} {value:g}" for name, value in values.items()), sep="  ", flush=True)
+        record(page, **values)
     server.shutdown()
-    with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":
-    main()
+    run({"pages": pages})
