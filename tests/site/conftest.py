@@ -59,11 +59,16 @@ def visit(browser):
                 problems.append(f"request to {route.request.url}")
                 route.abort()
 
+        def failed(request):
+            # The icon of a page that is left before it has come is given up by the browser.
+            if not (request.url.endswith("favicon.svg") and request.failure == "net::ERR_ABORTED"):
+                problems.append(f"failed: {request.url}")
+
         context.route("**/*", only_local)
         page = context.new_page()
         page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+        page.on("requestfailed", failed)
         page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status}: {answer.url}"))
         page.goto(url, wait_until="load")
         yield page

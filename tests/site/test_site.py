@@ -255,8 +255,8 @@ def test_the_search_shows_chapters_before_the_package(addresses, visit):
         page.get_by_text("Search finished").wait_for(state="attached")
         found = page.locator("#search-results li > a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
         of_the_package = [bool(re.match("book/api|_modules", link)) for link in found]
-        assert found[0].startswith("book/03_language_models") and True in of_the_package
-        assert of_the_package == sorted(of_the_package)
+        assert any(link.startswith("book/03_language_models") for link in found[:3])
+        assert True in of_the_package and of_the_package == sorted(of_the_package)
 
 
 def test_the_search_shows_text_without_latex(addresses, visit):
@@ -269,7 +269,7 @@ def test_the_search_shows_text_without_latex(addresses, visit):
 
 
 def test_the_icon_does_not_cover_the_query(addresses, visit):
-    with visit(f"{addresses['file']}/search.html?q=perplexity", 390) as page:
+    with visit(f"{addresses['server']}/search.html?q=perplexity", 390) as page:
         icon = page.locator(".bd-search-container .bd-search i").first.bounding_box()
         field = page.locator(".bd-search-container .bd-search input")
         starts = field.bounding_box()["x"] + float(
