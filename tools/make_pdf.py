@@ -59,7 +59,8 @@ PREPARE = """async (places) => {
     for (const image of shown) image.loading = "eager";
     await Promise.all(shown.map((image) => image.decode().catch(() => {})));
     await document.fonts.ready;
-    for (const block of document.querySelectorAll("article :is(div.math, div.pst-scrollable-table-container, pre, svg, img)"))
+    const wide = "article :is(div.math, div.pst-scrollable-table-container, pre, svg, img)";
+    for (const block of document.querySelectorAll(wide))
         if (block.scrollWidth > block.clientWidth + 1) block.style.zoom = block.clientWidth / block.scrollWidth;
 }"""
 
