@@ -2,6 +2,7 @@
 
 - A page gets the styles and scripts that it uses; no script holds it up. templates/layout.html leaves out more.
 - Thebe goes: it refers to a foreign host, and its script stops with an error on every page.
+- The theme's search for boxes that scroll goes: _static/scrolling.js does it when the reader is near.
 - The theme's icons are cut down to those that the pages use. They come from its font, not from its script (540 kB).
 - Pictures say how large they are, so that nothing moves when they come, and come when the reader is near.
 - The script that draws explorable figures is in one file for all pages, and that of live figures in another one,
@@ -32,6 +33,8 @@ FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
 LIVE = "d2lrnn.live.figures.Live"
 LIVE_SCRIPT = "live_figures.js"
 DATA_SCRIPTS = {name: f"live_{name}.js" for name in DATA}
+# In the theme's script: the function that looks for boxes that scroll; book/_static/scrolling.js takes its place.
+SCROLLING = re.compile(r'function (\w)\(\)\{const e=\(\)=>\{document\.querySelectorAll\(\["pre",.{,600}?,e\(\)\}(?=function)')
 IMAGE = re.compile(r'(<img\b(?![^>]*\b(?:width|height)=)[^>]*?src="(?:\.\./)*_images/([^"]+)")')
 # Rules of the theme's stylesheet: one icon each, and one font each.
 ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]+"\}')
@@ -144,6 +147,17 @@ def cut_icons(app, error):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+def cut_script(app, error):
+    """Take out of the theme's script what lays out the whole page again and again."""
+    if error or app.builder.format != "html":
+        return
+    path = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/scripts/pydata-sphinx-theme.js"
+    script, found = SCROLLING.subn(r"function \1(){}", path.read_text(encoding="utf-8"))
+    if found != 1:
+        raise ConfigError(f"the theme's script looks for boxes that scroll in {found} places, not in 1")
+    (Path(app.outdir) / "_static/scripts" / path.name).write_text(script, encoding="utf-8")
+
+
 def setup(app):
     app.connect("config-inited", check_themes)
     app.connect("config-inited", place_404)
@@ -151,4 +165,5 @@ def setup(app):
     app.connect("builder-inited", write_figure_scripts)
     app.connect("html-page-context", add_to_page, priority=900)  # after all who add styles and scripts
     app.connect("build-finished", cut_icons, priority=900)
+    app.connect("build-finished", cut_script, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

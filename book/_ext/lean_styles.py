@@ -1,13 +1,30 @@
-"""Sphinx extension: stylesheets without the rules that no page of the site can use.
+"""Sphinx extension: one stylesheet for all pages, without the rules that no page of the site can use.
 
-A rule goes if each of its selectors asks for a class or an id that is in no page and in no script.
+A rule goes if each of its selectors asks for a class or an id that is in no page and in no script. One sheet, because a
+page is shown only when all of its sheets have come, and each of them is a way to the server and back. formulas.css,
+with its font, stays apart: only pages with formulas load it. templates/layout.html names the one sheet.
 """
 
 import re
 from pathlib import Path
 
 import tinycss2
+from sphinx.errors import ConfigError
 
+# In the order in which the theme's layout, Sphinx and the book name them; the theme's own imports basic.css.
+SHEETS = [
+    "styles/theme.css",
+    "styles/pydata-sphinx-theme.css",
+    "pygments.css",
+    "basic.css",
+    "styles/sphinx-book-theme.css",
+    "copybutton.css",
+    "mystnb.*.css",
+    "references.css",
+    "book.css",
+]
+ONE = "styles/site.css"
+APART = "formulas.css"
 WORD = re.compile(r"[\w-]+")
 NESTING = ("media", "supports", "layer")
 
@@ -59,6 +76,32 @@ def purge(css, used):
     return "\n".join(kept)
 
 
+def leave_to_one(app, pagename, templatename, context, doctree):
+    """Take from a page's own list of sheets those that are in the one."""
+    apart = []
+    for sheet in context["css_files"]:
+        name = Path(sheet.filename).relative_to("_static")
+        if name.name == APART:
+            apart.append(sheet)
+        elif not any(name.match(one) for one in SHEETS):
+            raise ConfigError(f"{pagename} has a stylesheet {name} that SHEETS in lean_styles.py does not know")
+    context["css_files"] = apart
+
+
+def combine(static):
+    """Write the one sheet from the others of a folder _static (Path)."""
+    whole = ""
+    for name in SHEETS:
+        [sheet] = [one for one in static.glob(name) if one.name != Path(ONE).name]
+        css = re.sub(r"@import[^;]*basic\.css[^;]*;", "", sheet.read_text(encoding="utf-8"))
+        if "@import" in css:
+            raise ConfigError(f"{name} imports another stylesheet: put it into SHEETS in lean_styles.py")
+        if "/" not in name:  # an address in a sheet starts where the sheet is
+            css = re.sub(r"url\((?!data:)", "url(../", css)
+        whole += css + "\n"
+    (static / ONE).write_text(whole, encoding="utf-8")
+
+
 def purge_site(app, error):
     if error or app.builder.format != "html":
         return
@@ -66,8 +109,10 @@ def purge_site(app, error):
     used = used_words(site)
     for sheet in (site / "_static").rglob("*.css"):
         sheet.write_text(purge(sheet.read_text(encoding="utf-8"), used), encoding="utf-8")
+    combine(site / "_static")
 
 
 def setup(app):
+    app.connect("html-page-context", leave_to_one, priority=950)  # after all who add one
     app.connect("build-finished", purge_site, priority=950)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -55,9 +55,12 @@
 
   const modules = {};
 
+  function moduleOf(name) {
+    return (modules[name] ??= import(URL.createObjectURL(new Blob([FIGURE_SCRIPTS[name]], { type: "text/javascript" }))));
+  }
+
   async function showExplorable(name, state, el) {
-    modules[name] ??= import(URL.createObjectURL(new Blob([FIGURE_SCRIPTS[name]], { type: "text/javascript" })));
-    const module = await modules[name];
+    const module = await moduleOf(name);
     await module.default.render({ model: pageModel(state), el });
     if (fromAddress().name === state.data.name) goTo(state.data.name);
   }
@@ -84,21 +87,32 @@
     await showExplorable(name, state, el);
   }
 
-  function showLive(name, state, el) {
-    el.classList.add("waiting");
-    const observer = new IntersectionObserver(([entry]) => {
-      if (!entry.isIntersecting) return;
+  const drawAll = []; // what is not yet drawn, for print
+
+  // A figure is drawn when it comes near, because each one takes a phone a tenth of a second.
+  function whenNear(name, state, el) {
+    const live = name in LIVE_SCRIPTS;
+    el.classList.add("waiting", ...(live ? ["live"] : []));
+    let shown = false;
+    function show() {
+      if (shown) return;
+      shown = true;
       observer.disconnect();
-      bring(name, state, el)
+      (live ? bring : showExplorable)(name, state, el)
         .catch((error) => {
           console.error(error);
           el.textContent = "This figure could not be loaded. Reload the page to try again.";
         })
-        .finally(() => el.classList.remove("waiting"));
-    }, { rootMargin: "800px" });
+        .finally(() => el.classList.remove("waiting", "live"));
+    }
+    const observer = new IntersectionObserver(([entry]) => entry.isIntersecting && show(), { rootMargin: "800px" });
     observer.observe(el);
+    if (!live) drawAll.push(show);
     if (fromAddress().name === state.data.name) el.scrollIntoView();
   }
+
+  addEventListener("beforeprint", () => drawAll.forEach((show) => show()));
+  if (tags("view").length) Object.keys(FIGURE_SCRIPTS).forEach(moduleOf); // before the first print, which does not wait
 
   function pictures(id) {
     const { state } = saved[id] ?? { state: {} };
@@ -118,8 +132,7 @@
     tag.after(el);
     const state = saved[id]?.state ?? {};
     const name = state._anywidget_id;
-    if (name in FIGURE_SCRIPTS) showExplorable(name, state, el).catch((error) => console.error(error));
-    else if (name in LIVE_SCRIPTS) showLive(name, state, el);
+    if (name in FIGURE_SCRIPTS || name in LIVE_SCRIPTS) whenNear(name, state, el);
     else showNote(id, el);
   }
 })();

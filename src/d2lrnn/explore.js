@@ -519,10 +519,10 @@ function render({ model, el }) {
     follow();
     draw();
   });
-  let width = 0;
+  draw();
+  let width = panels.clientWidth;
   const observer = new ResizeObserver(() => { if (panels.clientWidth !== width) { width = panels.clientWidth; draw(); } });
   observer.observe(panels);
-  draw();
   return () => observer.disconnect();
 }
 
