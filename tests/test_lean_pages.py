@@ -1,10 +1,13 @@
 """Light pages: styles, scripts and pictures of the site."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("pydata_sphinx_theme", reason="only the site needs it")
 
 import lean_pages
+import lean_styles
 from lean_styles import purge
 from sphinx.builders.html._assets import _CascadingStyleSheet, _JavaScript
 from sphinx.errors import ConfigError
@@ -35,6 +38,41 @@ def test_cutting_twice_changes_nothing():
 def test_a_broken_stylesheet_is_an_error():
     with pytest.raises(ValueError, match="line 1"):
         purge(".a } .b", {"a"})
+
+
+def write_sheets(static, text=".a { background: url(a.png) }"):
+    (static / "styles").mkdir()
+    for name in lean_styles.SHEETS:
+        (static / name.replace("*", "1")).write_text(text)
+
+
+def test_one_sheet_has_all_rules_in_order(tmp_path):
+    write_sheets(tmp_path)
+    (tmp_path / "styles/sphinx-book-theme.css").write_text('@import url("../basic.css");\n.b { x: y }')
+    lean_styles.combine(tmp_path)
+    lean_styles.combine(tmp_path)  # as a second build does
+    one = (tmp_path / lean_styles.ONE).read_text().split()
+    addresses = [word for word in one if word.startswith("url")]
+    assert addresses == ["url(a.png)"] * 2 + ["url(../a.png)"] * 2 + ["url(../a.png)"] * 4
+    assert "@import" not in one and one.count(".b") == 1
+
+
+def test_an_unknown_stylesheet_is_an_error(tmp_path):
+    write_sheets(tmp_path, "@import url(other.css);")
+    with pytest.raises(ConfigError, match="another stylesheet"):
+        lean_styles.combine(tmp_path)
+    context = {"css_files": [_CascadingStyleSheet(f"_static/{name}") for name in ("pygments.css", "formulas.css")]}
+    lean_styles.leave_to_one(None, "page", "", context, None)
+    assert [sheet.filename for sheet in context["css_files"]] == ["_static/formulas.css"]
+    with pytest.raises(ConfigError, match="new.css"):
+        lean_styles.leave_to_one(None, "page", "", {"css_files": [_CascadingStyleSheet("_static/new.css")]}, None)
+
+
+def test_the_themes_search_for_boxes_that_scroll_is_found_once():
+    theme = Path(lean_pages.pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/scripts"
+    script = (theme / "pydata-sphinx-theme.js").read_text(encoding="utf-8")
+    cut, found = lean_pages.SCROLLING.subn(r"function \1(){}", script)
+    assert found == 1 and "scrollWidth" in script and "scrollWidth" not in cut
 
 
 def test_pages_without_code_have_no_copy_buttons():

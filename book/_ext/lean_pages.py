@@ -34,7 +34,9 @@ LIVE = "d2lrnn.live.figures.Live"
 LIVE_SCRIPT = "live_figures.js"
 DATA_SCRIPTS = {name: f"live_{name}.js" for name in DATA}
 # In the theme's script: the function that looks for boxes that scroll; book/_static/scrolling.js takes its place.
-SCROLLING = re.compile(r'function (\w)\(\)\{const e=\(\)=>\{document\.querySelectorAll\(\["pre",.{,600}?,e\(\)\}(?=function)')
+SCROLLING = re.compile(
+    r'function (\w)\(\)\{const e=\(\)=>\{document\.querySelectorAll\(\["pre",.{,600}?,e\(\)\}(?=function)'
+)
 IMAGE = re.compile(r'(<img\b(?![^>]*\b(?:width|height)=)[^>]*?src="(?:\.\./)*_images/([^"]+)")')
 # Rules of the theme's stylesheet: one icon each, and one font each.
 ICON = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]+"\}')

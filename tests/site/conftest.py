@@ -71,6 +71,9 @@ def visit(browser):
         page.on("requestfailed", failed)
         page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status}: {answer.url}"))
         page.goto(url, wait_until="load")
+        # A figure is drawn when the reader is near, or before the page is printed: here at once.
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.wait_for_function("!document.querySelector('.page-widget.waiting:not(.live)')")
         yield page
         assert problems == []
         context.close()
@@ -85,6 +88,18 @@ def wake(page):
             for (let next; (next = document.querySelector(".page-widget.waiting")); ) {
                 next.scrollIntoView();
                 await new Promise((go) => setTimeout(go, 50));
+            }
+        }"""
+    )
+
+
+def read_through(page):
+    """Scroll from the top to the bottom, as a reader does: what waits until it is near sees the reader."""
+    page.evaluate(
+        """async () => {
+            for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+                scrollTo(0, y);
+                await new Promise((go) => requestAnimationFrame(() => setTimeout(go)));
             }
         }"""
     )

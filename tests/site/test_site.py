@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import HTML, ROOT, wake
+from conftest import HTML, ROOT, read_through, wake
 
 pytestmark = pytest.mark.site
 
@@ -319,3 +319,33 @@ def test_the_colours_can_be_chosen(addresses, visit):
 def test_there_is_one_search_field(addresses, visit):
     with visit(f"{addresses['file']}/index.html") as page:
         assert page.locator("input[type=search]:visible, button.search-button-field:visible").count() == 1
+
+
+def test_a_figure_is_drawn_when_the_reader_comes_near(addresses, browser):
+    waiting = "document.querySelectorAll('.page-widget.waiting:not(.live)').length"
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(f"{addresses['file']}/book/06_backpropagation_through_time.html")
+    page.wait_for_timeout(500)
+    assert page.evaluate(waiting) > 0
+    read_through(page)
+    page.wait_for_function(f"{waiting} === 0")
+    page.close()
+
+
+def test_a_link_leads_to_its_place_in_a_page_that_is_not_laid_out(addresses, visit):
+    with visit(f"{addresses['file']}/book/06_backpropagation_through_time.html#exercises") as page:
+        page.wait_for_timeout(500)
+        top = page.evaluate("document.querySelector('#exercises h2').getBoundingClientRect().top")
+        assert -5 < top < 200
+
+
+def test_tab_stops_at_code_that_scrolls_and_at_no_other(addresses, visit):
+    with visit(f"{addresses['file']}/book/06_backpropagation_through_time.html", 390) as page:
+        read_through(page)
+        wrong = page.evaluate(
+            """() => [...document.querySelectorAll(".cell_input pre")]
+                .filter((code) => !code.closest("details:not([open])"))
+                .filter((code) => (code.tabIndex === 0) !== (code.scrollWidth > code.clientWidth))
+                .map((code) => code.textContent.slice(0, 80))"""
+        )
+        assert wrong == []
