@@ -216,6 +216,8 @@ def add_files(app, pagename, templatename, context, doctree):
     if "<math" in context.get("body", ""):
         app.add_css_file(STYLE)
         app.add_js_file(SCRIPT, loading_method="defer")
+        # At once, not when the first formula is laid out: a table would be wider and then narrower.
+        app.add_js_file(None, body='document.fonts.load("1em Formulas");')
 
 
 def font_face(formulas):

@@ -97,7 +97,8 @@
     function show() {
       if (shown) return;
       shown = true;
-      observer.disconnect();
+      observer?.disconnect();
+      removeEventListener("scroll", soon);
       (live ? bring : showExplorable)(name, state, el)
         .catch((error) => {
           console.error(error);
@@ -105,8 +106,16 @@
         })
         .finally(() => el.classList.remove("waiting", "live"));
     }
-    const observer = new IntersectionObserver(([entry]) => entry.isIntersecting && show(), { rootMargin: "800px" });
-    observer.observe(el);
+    // Until the reader moves, only what is well in view is drawn: first one reads.
+    let observer;
+    function watch(rootMargin) {
+      observer?.disconnect();
+      observer = new IntersectionObserver(([entry]) => entry.isIntersecting && show(), { rootMargin });
+      observer.observe(el);
+    }
+    const soon = () => watch("800px");
+    watch("0px 0px -200px");
+    addEventListener("scroll", soon, { once: true });
     if (!live) drawAll.push(show);
     if (fromAddress().name === state.data.name) el.scrollIntoView();
   }
