@@ -117,6 +117,7 @@
     watch("0px 0px -200px");
     addEventListener("scroll", soon, { once: true });
     if (!live) drawAll.push(show);
+    if (document.documentElement.classList.contains("whole")) show();
     if (fromAddress().name === state.data.name) el.scrollIntoView();
   }
 

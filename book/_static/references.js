@@ -30,9 +30,12 @@
 
   function hide() {
     clearTimeout(timer);
-    shown?.removeAttribute("aria-describedby");
+    const link = shown;
+    if (!link) return;
+    if (box.contains(document.activeElement)) link.focus(); // its box is still open, so this opens none
+    shown = null; // before the box goes, because what had the focus says so when it goes
+    link.removeAttribute("aria-describedby");
     box.remove();
-    shown = null;
   }
 
   function later(action, ...link) {

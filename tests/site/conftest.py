@@ -71,7 +71,7 @@ def visit(browser):
         page.on("requestfailed", failed)
         page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status}: {answer.url}"))
         page.goto(url, wait_until="load")
-        page.wait_for_function("window.bootstrap")  # the theme's scripts come after the first picture
+        page.wait_for_function("!document.querySelector('template#scripts')")  # the theme's scripts come last
         # A figure is drawn when the reader is near, or before the page is printed: here at once.
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.wait_for_function("!document.querySelector('.page-widget.waiting:not(.live)')")

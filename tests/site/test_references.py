@@ -61,6 +61,8 @@ def test_a_reference_shows_what_it_leads_to(where, shown, width, scheme, address
         link.hover()
         box.wait_for()
         assert shown in box.inner_text()
+        formulas = box.evaluate("box => [...box.querySelectorAll('.formula')].map((one) => one.clientWidth)")
+        assert all(width > 30 for width in formulas), "a formula is seen"
         inside = box.bounding_box()
         assert inside["x"] >= 0 and inside["x"] + inside["width"] <= width
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -86,6 +88,12 @@ def test_tab_leads_to_the_paper_and_on(addresses, visit):
         assert page.evaluate("document.activeElement.href").startswith("https://") and box.is_visible()
         page.keyboard.press("Tab")
         assert box.count() == 0
+
+        link.evaluate("link => link.focus({focusVisible: true})")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Escape")
+        assert box.count() == 0
+        assert link.evaluate("link => link === document.activeElement"), "the focus goes back to the link"
 
 
 def test_the_first_tap_shows_and_the_second_follows(addresses, browser):

@@ -40,10 +40,18 @@ def test_page(name, where, addresses, visit):
             assert page.evaluate("document.documentElement.dataset.theme") == scheme
             if "$" in re.sub(r"```.*?```|`[^`]*`", "", markdown(name), flags=re.S):
                 assert page.locator("math").count() > 0, "no formula is rendered"
+            read_through(page)
+            page.wait_for_function(
+                "() => [...document.images].every((image) => !image.checkVisibility() || image.naturalWidth > 0)"
+            )
             for image in page.locator("article img:visible").all():  # the others are for the other colour
-                image.scroll_into_view_if_needed()
-                page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
                 assert image.get_attribute("alt")
+                width, height, natural = image.evaluate(
+                    "one => [one.width, one.height, one.naturalHeight / one.naturalWidth]"
+                )
+                assert abs(height / width - natural) < 0.03, "a picture is squeezed"
+            hidden = "captions => captions.filter((one) => !one.checkVisibility()).map((one) => one.textContent)"
+            assert page.locator("article figure:not(.still) > figcaption").evaluate_all(hidden) == []
             text = page.locator("main").evaluate("element => getComputedStyle(element).color")
             ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
             assert contrast(text, ground) >= 7
