@@ -66,8 +66,8 @@ def test_the_front_page_has_a_card_for_each_chapter(addresses, visit, width):
         for number, (card, name) in enumerate(zip(cards.all(), CHAPTERS, strict=True), 1):
             link = card.locator("a")
             assert Path(link.get_attribute("href")).stem == name
-            assert link.inner_text().startswith(f"{number}. ")
-            assert re.fullmatch(r"\d\d minutes", card.locator(".minutes").inner_text())
+            assert link.text_content().strip().startswith(f"{number}. ")
+            assert re.fullmatch(r"\d\d minutes", card.locator(".minutes").text_content().strip())
             drawing = card.locator("svg").bounding_box()
             assert drawing["width"] > 80 and drawing["height"] > 80
         cards.nth(6).locator("svg").click(force=True)  # the link lies over it: the whole card leads there
