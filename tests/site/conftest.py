@@ -73,7 +73,8 @@ def visit(browser):
         page.goto(url, wait_until="load")
         page.wait_for_function("!document.querySelector('template#scripts')")  # the theme's scripts come last
         # A figure is drawn when the reader is near, or before the page is printed: here at once.
-        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        # So are sections laid out, and no text is read in one that is not.
+        page.evaluate("document.documentElement.classList.add('whole'), dispatchEvent(new Event('beforeprint'))")
         page.wait_for_function("!document.querySelector('.page-widget.waiting:not(.live)')")
         yield page
         assert problems == []
