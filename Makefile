@@ -85,7 +85,8 @@ test-site: book
 lighthouse: book
 	$(BIN)/python benchmarks/bench_site.py
 
-# Left out: bench_notebooks.py runs every chapter, which takes as long as all the others, and bench_site.py is for `make lighthouse`.
+# Without bench_notebooks.py, which runs every chapter and takes as long as all the others, and without bench_site.py,
+# which is `make lighthouse`.
 bench: $(INSTALLED)
 	@for script in $(filter-out %/bench_notebooks.py %/bench_site.py,$(wildcard benchmarks/bench_*.py)); do \
 	  OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done

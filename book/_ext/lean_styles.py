@@ -92,7 +92,10 @@ def combine(static):
     """Write the one sheet from the others of a folder _static (Path)."""
     whole = ""
     for name in SHEETS:
-        [sheet] = [one for one in static.glob(name) if one.name != Path(ONE).name]
+        found = list(static.glob(name))
+        if len(found) != 1:
+            raise ConfigError(f"{static} has {len(found)} stylesheets {name}, not 1: run make clean, then make book")
+        [sheet] = found
         css = re.sub(r"@import[^;]*basic\.css[^;]*;", "", sheet.read_text(encoding="utf-8"))
         if "@import" in css:
             raise ConfigError(f"{name} imports another stylesheet: put it into SHEETS in lean_styles.py")
