@@ -24,3 +24,7 @@
   });
   watch();
 })();
+
+// On a phone the contents of a page are a drawer: a tap in it leads to a place, and would leave it covered.
+for (const drawer of document.querySelectorAll("dialog[id*=sidebar]"))
+  drawer.addEventListener("click", (event) => event.target.closest("a[href^='#']") && drawer.close());

@@ -74,6 +74,17 @@ def test_the_front_page_has_a_card_for_each_chapter(addresses, visit, width):
         page.wait_for_url(f"**/{CHAPTERS[6]}.html")
 
 
+def test_the_contents_of_a_page_give_way_to_the_place_they_lead_to(addresses, visit):
+    with visit(f"{addresses['file']}/book/{CHAPTERS[6]}.html", 390) as page:
+        page.locator(".secondary-toggle").click()
+        drawer = page.locator("#pst-secondary-sidebar-modal")
+        drawer.locator("a[href='#exercises']").click()
+        drawer.wait_for(state="hidden")
+        assert -5 < page.locator("#exercises > h2").bounding_box()["y"] < 300
+        cut = "links => links.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+        assert page.locator(".prev-next-area a").evaluate_all(cut) == []
+
+
 def test_on_a_phone_four_buttons_have_their_names(addresses, visit):
     with visit(f"{addresses['file']}/book/07_vanishing_and_exploding_gradients.html", 390) as page:
         buttons = page.locator(".bd-header-article button:visible, .bd-header-article a:visible")
