@@ -246,14 +246,21 @@ def test_control_c_in_a_terminal_keeps_the_last_epoch(text, tmp_path):
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [*map(str, command), "--patience", "9999"], stderr=subprocess.PIPE, text=True, env=environment
+        [*map(str, command), "--patience", "9999"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     for line in process.stderr:
         if line.startswith("epoch   2"):
             break
     process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait(timeout=60) == 130 and "Stopped. Saved after epoch" in rest and "Traceback" not in rest
+    try:
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "Stopped. Saved after epoch" in rest and "Traceback" not in rest
     assert TextGenerator.load(tmp_path / "m.pt").generate("a", 3)
 
 
