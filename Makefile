@@ -79,8 +79,8 @@ pdf: book
 	$(BIN)/python tools/make_pdf.py
 
 test-site: book
-	$(BIN)/python -m pytest -m "site and not timed" -n 2 tests/site
-	$(BIN)/python -m pytest -m "site and timed" tests/site
+	$(BIN)/python -m pytest -m "site and not timed" -n 2 --timeout 300 tests/site
+	$(BIN)/python -m pytest -m "site and timed" --timeout 300 tests/site
 
 lighthouse: book
 	$(BIN)/python benchmarks/bench_site.py

@@ -2,7 +2,7 @@
 
 - A page gets the styles and scripts that it uses; no script holds it up. templates/layout.html leaves out more.
 - Thebe goes: it refers to a foreign host, and its script stops with an error on every page.
-- The theme's search for boxes that scroll goes: _static/scrolling.js does it when the reader is near.
+- The theme's search for boxes that scroll goes: _static/keyboard.js does it when the reader is near.
 - The theme's icons are cut down to those that the pages use. They come from its font, not from its script (540 kB).
 - Pictures say how large they are, so that nothing moves when they come, and come when the reader is near.
 - The script that draws explorable figures is in one file for all pages, and that of live figures in another one,
@@ -33,7 +33,7 @@ FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
 LIVE = "d2lrnn.live.figures.Live"
 LIVE_SCRIPT = "live_figures.js"
 DATA_SCRIPTS = {name: f"live_{name}.js" for name in DATA}
-# In the theme's script: the function that looks for boxes that scroll; book/_static/scrolling.js takes its place.
+# In the theme's script: the function that looks for boxes that scroll; book/_static/keyboard.js takes its place.
 SCROLLING = re.compile(
     r'function (\w)\(\)\{const e=\(\)=>\{document\.querySelectorAll\(\["pre",.{,600}?,e\(\)\}(?=function)'
 )

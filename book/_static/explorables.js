@@ -32,12 +32,16 @@
       on: (event, call) => (listeners[event] ??= []).push(call),
       off: (event, call) => (listeners[event] = call ? (listeners[event] ?? []).filter((c) => c !== call) : []),
       save_changes() {},
+      forget() { // what the address says of this figure
+        clearTimeout(waiting);
+        if (fromAddress().name === name) history.replaceState(history.state, "", location.href.split("#")[0]);
+      },
       address: (state) => `${location.href.split("#")[0]}#${name}=${state.map(encodeURIComponent)}`,
     };
     let waiting;
     model.on("change:state", () => {
       clearTimeout(waiting); // browsers allow only so many changes of the address while a slider moves
-      waiting = setTimeout(() => history.replaceState(null, "", model.address(values.state)), 200);
+      waiting = setTimeout(() => history.replaceState(history.state, "", model.address(values.state)), 200);
     });
     return (models[name] = model);
   }
@@ -89,10 +93,19 @@
 
   const drawAll = []; // what is not yet drawn, for print
 
+  // Who comes back to this page finds the place: each figure has the height that it had.
+  const heights = history.state?.heights ?? {};
+
+  function keepHeight(place, el) {
+    heights[place] = el.offsetHeight;
+    history.replaceState({ heights }, "");
+  }
+
   // A figure is drawn when it comes near, because each one takes a phone a tenth of a second.
-  function whenNear(name, state, el) {
+  function whenNear(name, state, el, place) {
     const live = name in LIVE_SCRIPTS;
     el.classList.add("waiting", ...(live ? ["live"] : []));
+    if (place in heights) el.style.minHeight = `${heights[place]}px`;
     let shown = false;
     function show() {
       if (shown) return;
@@ -104,13 +117,17 @@
           console.error(error);
           el.textContent = "This figure could not be loaded. Reload the page to try again.";
         })
-        .finally(() => el.classList.remove("waiting", "live"));
+        .finally(() => {
+          el.classList.remove("waiting", "live");
+          el.style.minHeight = "";
+          keepHeight(place, el);
+        });
     }
     // Until the reader moves, only what is well in view is drawn: first one reads.
     let observer;
     function watch(rootMargin) {
       observer?.disconnect();
-      observer = new IntersectionObserver(([entry]) => entry.isIntersecting && show(), { rootMargin });
+      observer = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && show(), { rootMargin });
       observer.observe(el);
     }
     const soon = () => watch("800px");
@@ -136,13 +153,13 @@
     el.innerHTML = `${pictures(id).join("")}<p class="lab-note">This lab needs a kernel: ${where} or run it locally.</p>`;
   }
 
-  for (const tag of tags("view")) {
+  for (const [place, tag] of tags("view").entries()) {
     const id = JSON.parse(tag.textContent).model_id;
     const el = Object.assign(document.createElement("div"), { className: "page-widget" });
     tag.after(el);
     const state = saved[id]?.state ?? {};
     const name = state._anywidget_id;
-    if (name in FIGURE_SCRIPTS || name in LIVE_SCRIPTS) whenNear(name, state, el);
+    if (name in FIGURE_SCRIPTS || name in LIVE_SCRIPTS) whenNear(name, state, el, place);
     else showNote(id, el);
   }
 })();

@@ -25,7 +25,8 @@
     const fits = place.bottom + box.offsetHeight + 8 < innerHeight || place.top < box.offsetHeight + 8;
     const left = Math.min(place.left, document.documentElement.clientWidth - box.offsetWidth - 8);
     box.style.left = `${Math.max(8, left) + scrollX}px`;
-    box.style.top = `${scrollY + (fits ? place.bottom + 4 : place.top - box.offsetHeight - 4)}px`;
+    const top = fits ? place.bottom + 4 : place.top - box.offsetHeight - 4;
+    box.style.top = `${scrollY + Math.max(4, Math.min(top, innerHeight - box.offsetHeight - 4))}px`;
   }
 
   function hide() {

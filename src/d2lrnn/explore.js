@@ -203,9 +203,8 @@ function leaves(places, top, bottom) {
 function addReadout(svg, panel, series, name, x, box) {
   const stops = [...new Set(series.flatMap((m) => m.x))].filter(x.shows).sort((a, b) => a - b);
   for (const event of ["click", "pointermove", "pointerleave", "keydown"]) svg[`on${event}`] = null;
-  svg.removeAttribute("tabindex");
-  if (!stops.length) return;
-  svg.setAttribute("tabindex", 0);
+  if (!stops.length) return svg.removeAttribute("tabindex");
+  svg.setAttribute("tabindex", 0); // never taken away in between, or it would lose the focus
   const guide = svg.appendChild(element("line", { class: "guide", y1: box.top, y2: box.bottom }));
   const readout = svg.appendChild(element("g"));
   const nearest = (at) => stops.reduce((best, v) => (Math.abs(x(v) - at) < Math.abs(x(best) - at) ? v : best));
@@ -379,7 +378,10 @@ function addControl(form, name, { label, values, menu, start }) {
 // How a figure starts again and, in a page, how a reader sends what it shows. A notebook has no address for it.
 export function ways(model, said, reset) {
   const row = element("div", { class: "explorable-ways" });
-  row.appendChild(element("button", { type: "button" }, "Reset")).onclick = reset;
+  row.appendChild(element("button", { type: "button" }, "Reset")).onclick = () => {
+    reset();
+    model.forget?.();
+  };
   if (!model.address) return row;
   const copy = row.appendChild(element("button", { type: "button" }, "Copy link"));
   const note = row.appendChild(element("span", { role: "status" }));

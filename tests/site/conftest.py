@@ -87,7 +87,9 @@ def wake(page):
     """Live figures come when the reader is near: go to each."""
     page.evaluate(
         """async () => {
+            const end = Date.now() + 60_000;
             for (let next; (next = document.querySelector(".page-widget.waiting")); ) {
+                if (Date.now() > end) throw new Error(`a live figure does not come: ${next.className}`);
                 next.scrollIntoView();
                 await new Promise((go) => setTimeout(go, 50));
             }

@@ -69,7 +69,7 @@ def test_axe_finds_nothing(name, addresses, visit):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-            page.wait_for_timeout(350)  # then scrolling.js measures anew
+            page.wait_for_timeout(350)  # then keyboard.js measures anew
             read_through(page)
             assert page.evaluate(AXE) == [], (width, scheme)
             pale = [word for word in page.evaluate(WORDS) if contrast(*word[:2]) < 4.5]

@@ -183,7 +183,7 @@ def test_while_it_trains_the_page_draws_and_samples_come(writing):
     wait_for_updates(page, 1)
     seen = page.evaluate(
         """async () => {
-            const line = () => document.querySelector(".live-lines q:last-child").textContent;
+            const line = () => document.querySelector(".live-lines q:last-child")?.textContent;
             const samples = new Set(), frames = [];
             for (let end = performance.now() + 5000, last = performance.now(); last < end; ) {
                 const now = await new Promise(requestAnimationFrame);
@@ -196,6 +196,18 @@ def test_while_it_trains_the_page_draws_and_samples_come(writing):
     )
     assert seen[0] >= 2
     assert seen[1] < 500  # milliseconds; wanted are 100, and five times that where the machine is slow
+
+
+def test_a_chart_keeps_the_focus_while_it_trains(writing):
+    page, figure = writing
+    press(figure, "Start")
+    wait_for_updates(page, 1)
+    page.evaluate("(focused = document.querySelector('.live-panel svg[tabindex]')).focus()")
+    page.evaluate("focused.onblur = () => (left = true), left = false")
+    updates = page.evaluate("Number(document.querySelector('.live-now').textContent.split(' ')[0].replace(/\\D/g, ''))")
+    wait_for_updates(page, updates + 20)
+    page.wait_for_timeout(600)
+    assert page.evaluate("[left, document.activeElement === focused]") == [False, True]
 
 
 def test_divergence_is_said_and_there_is_a_way_back(writing):

@@ -80,6 +80,27 @@ def test_a_reference_shows_what_it_leads_to(where, shown, width, scheme, address
         assert page.evaluate("document.activeElement.matches('a.preview-of')"), "the focus stays where it was"
 
 
+@pytest.mark.parametrize("block", ["start", "center", "end"])
+def test_what_a_reference_shows_is_in_the_window(block, addresses, visit):
+    with visit(f"{addresses['file']}/book/07_vanishing_and_exploding_gradients.html", 390) as page:
+        outside = page.evaluate(
+            """async (block) => {
+                const outside = [];
+                for (const link of document.querySelectorAll("article p a.preview-of")) {
+                    if (link.closest("details:not([open]), .preview")) continue;
+                    link.scrollIntoView({ block, behavior: "instant" });
+                    link.focus({ focusVisible: true, preventScroll: true });
+                    const { top, bottom } = document.querySelector(".preview").getBoundingClientRect();
+                    if (top < 0 || bottom > innerHeight) outside.push([link.textContent, top, bottom]);
+                    link.blur();
+                }
+                return outside;
+            }""",
+            block,
+        )
+        assert outside == []
+
+
 def test_tab_leads_to_the_paper_and_on(addresses, visit):
     with visit(f"{addresses['file']}/book/10_deep_rnns.html") as page:
         link, box = page.locator("article a[href*='#cite-']").first, page.locator(".preview")

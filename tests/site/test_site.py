@@ -361,9 +361,37 @@ def test_who_comes_back_finds_the_place(addresses, browser):
     before = page.evaluate(top)
     page.goto(f"{addresses['server']}/book/glossary.html")
     page.go_back(wait_until="load")
-    page.wait_for_timeout(2000)
-    assert abs(page.evaluate(top) - before) < 400
+    page.wait_for_function("!document.querySelector('.page-widget.waiting:not(.live)')")
+    page.wait_for_timeout(500)
+    assert abs(page.evaluate(top) - before) < 200
     page.close()
+
+
+@pytest.mark.parametrize("toggle, drawer", [("Menu", "primary"), ("Contents", "secondary")])
+def test_a_drawer_has_a_button_that_closes_it(toggle, drawer, addresses, browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(f"{addresses['file']}/{CHAPTER}.html")
+    page.wait_for_function("!document.querySelector('template#scripts')")
+    opener = page.locator(f".{drawer}-toggle:visible").first
+    for _ in range(2):  # once more, because the theme moves what is in it to and fro
+        opener.click()
+        close = page.locator(f"#pst-{drawer}-sidebar-modal[open]").get_by_role("button", name="Close", exact=True)
+        assert close.bounding_box()["height"] >= 44
+        close.click()
+        assert page.locator(f"#pst-{drawer}-sidebar-modal[open]").count() == 0
+        page.wait_for_function(f"document.activeElement?.matches('.{drawer}-toggle')")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.locator(".drawer-close:visible").count() == 0
+    page.close()
+
+
+def test_a_button_that_copies_keeps_the_focus_and_says_so(addresses, visit):
+    with visit(f"{addresses['file']}/{CHAPTER}.html") as page:
+        button = page.locator("div.cell_input .copybtn:visible").first
+        button.focus()
+        page.keyboard.press("Enter")
+        page.locator("[role=status]", has_text="copied").wait_for(state="attached")
+        assert button.evaluate("one => one === document.activeElement")
 
 
 def test_tab_stops_at_code_that_scrolls_and_at_no_other(addresses, visit):

@@ -123,7 +123,7 @@ function marks(setting, { heard, opposite, gradient, remembered, radius, sigma, 
 }
 
 const panelsFor = (largest) => [
-  { xlabel: "real part", ylabel: "imaginary part", title: "Eigenvalues: drag them", xscale: "linear", yscale: "linear",
+  { xlabel: "real part", ylabel: "imaginary part", title: "Eigenvalues: drag them, or move the sliders", xscale: "linear", yscale: "linear",
     xlim: [-1.6, 1.6], ylim: [-1.6, 1.6], equal: true, height: 260 },
   { xlabel: "lag k (steps)", ylabel: "‖∂hₖ₊₁/∂h₁‖, and how far apart (log scale)", title: "What is left", xscale: "linear",
     yscale: "log", xlim: [0, STEPS], ylim: [1e-9, 1e6], height: 260 },

@@ -224,8 +224,8 @@ class Figure {
   onSight(change) {
     let near = true;
     const told = () => change(near && !document.hidden);
-    this.sight = new IntersectionObserver(([{ isIntersecting }]) => {
-      near = isIntersecting;
+    this.sight = new IntersectionObserver((seen) => {
+      near = seen.at(-1).isIntersecting; // several may be told at once, the newest last
       told();
     });
     this.sight.observe(this.node);
