@@ -95,6 +95,8 @@ def test_pictures_say_their_size_and_all_but_the_first_come_late():
         '<img src="../_images/b%20c.png" width="4" height="3" loading="lazy" decoding="async">'
         '<img src="../_images/a.png" width="3">'
     )
+    later = '<h2>Later</h2><img src="_images/a.png">'
+    assert 'loading="lazy"' in lean_pages.sized(later, {"a.png": (20, 10)})
 
 
 def test_another_version_of_the_theme_stops_the_build(monkeypatch):

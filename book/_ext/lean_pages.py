@@ -60,16 +60,17 @@ def needed(file, body):
 
 
 def sized(body, sizes):
-    """A page's body (str) whose pictures have the sizes given (file name to width and height)."""
-    found = 0
+    """A page's body (str) whose pictures have the sizes given (file name to width and height).
+
+    The first may be what the reader waits for, if it comes before the first section.
+    """
+    above = IMAGE.search(body.split("<h2")[0])
 
     def add(tag):
-        nonlocal found
         width, height = sizes.get(unquote(tag[2]), (None, None))
         if width is None:
             return tag[0]
-        found += 1
-        late = ' loading="lazy" decoding="async"' if found > 1 else ""  # the first may be what the reader waits for
+        late = "" if above and tag.start() == above.start() else ' loading="lazy" decoding="async"'
         return f'{tag[1]} width="{width}" height="{height}"{late}'
 
     return IMAGE.sub(add, body)
