@@ -50,7 +50,9 @@ PREPARE = """async (places) => {
         link.style = "position: absolute; color: transparent; font-size: 1px";
         document.querySelector("article").append(link);
     }
+    const end = Date.now() + 300_000;
     for (let next; (next = document.querySelector(".page-widget.waiting")); ) {
+        if (Date.now() > end) throw new Error("a live figure does not come");
         next.scrollIntoView();
         await new Promise((go) => setTimeout(go, 50));
     }

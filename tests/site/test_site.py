@@ -17,7 +17,7 @@ NOTEBOOKS = {
 NOTEBOOKS["index"] = NOTEBOOKS.pop("book/index")  # the front page is what the site's address shows
 PAGES = sorted([*NOTEBOOKS, *(str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.glob("book/**/*.md"))])
 LIVE = sorted(name for name, notebook in NOTEBOOKS.items() if '"_esm"' in json.dumps(notebook["metadata"]))
-VIEWS = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")]
+VIEWS = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"), (768, "light")]
 SIDEWAYS = "blocks => blocks.filter((pre) => pre.scrollWidth > pre.clientWidth + 1).map((pre) => pre.innerText)"
 every_page = pytest.mark.parametrize("name", PAGES + ["genindex", "search"])
 every_address = pytest.mark.parametrize("where", ["file", "server"])
@@ -59,7 +59,7 @@ def test_page(name, where, addresses, visit):
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_code_fits_and_what_it_prints_wraps(name, addresses, visit):
-    for width in (1280, 390):
+    for width in (1280, 768, 390):
         with visit(f"{addresses['file']}/{name}.html", width) as page:
             page.evaluate("document.querySelectorAll('details').forEach((folded) => (folded.open = true))")
             assert page.locator("div.cell_output pre").evaluate_all(SIDEWAYS) == []
