@@ -1,6 +1,7 @@
 """Formulas as MathML: what KaTeX leaves to its own HTML is made up for."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -68,6 +69,12 @@ def test_a_long_formula_breaks_outside_of_brackets(math):
     rows = re.findall("<mrow>(.*?)</mrow>", math["long"])
     assert [text(row) for row in rows] == ["a", "=b", "+f(c+d)", "=e"]
     assert 'class="breaks"' in math["long"]
+
+
+def test_all_of_a_formula_is_the_first_child_of_semantics(math):  # Firefox draws no other one
+    for mathml, _ in MATHML.values():
+        if mathml:
+            assert [child.tag.split("}")[1] for child in ElementTree.fromstring(mathml)[0]][1:] == ["annotation"]
 
 
 def test_a_wide_table_says_how_wide_it_is(math):

@@ -77,11 +77,12 @@ def finish(html, display):
         if len(element) and element.tag in (tag("mi"), tag("mo"), tag("mn")):
             element.tag = tag("mrow")  # to KaTeX, what has something under it is one letter
         finish_row(element)
-    row = math[0][0]  # math > semantics > row, annotation
-    if row.tag == tag("mrow") and len(parts := split(row)) > 1:
+    row = math[0][0]  # math > semantics > row, annotation; Firefox draws only the first child of semantics
+    parts = split(row) if row.tag == tag("mrow") else []
+    if len(parts) > 1:
         math.set("class", "breaks")
-        math[0][:1] = [wrap(part) for part in parts]
-    width = max(width_of(part) for part in math[0][:-1])
+        row[:] = [wrap(part) for part in parts]
+    width = max(map(width_of, row if len(parts) > 1 else [row]))
     if display and width > 17:
         math.set("style", f"--width:{width:.0f}")
     return ElementTree.tostring(math, encoding="unicode")
