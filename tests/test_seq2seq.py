@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from d2lrnn import cells
 from d2lrnn.attention import scaled_dot_product
+from d2lrnn.batches import mask
 from d2lrnn.layers import Encoder
 from d2lrnn.seq2seq import ATTENTIONS, WIRINGS, AttentionState, Decoder, Seq2Seq, State, batch_loss
 from d2lrnn.training import fit_batches, masked_cross_entropy
@@ -219,6 +220,27 @@ def test_the_loss_is_the_mean_over_the_target_tokens(lengths, seed, **options):
     assert_close(loss, total / count)
     logits = model(source, source_lengths, target[:, :-1])
     assert_close(loss, masked_cross_entropy(logits, target[:, 1:], target_lengths - 1)[0])
+
+
+@models
+def test_label_smoothing_changes_the_gradient_and_not_the_loss(lengths, seed, **options):
+    model = make(seed, **options).train()
+    source, source_lengths, target, target_lengths = batch = random_batch(lengths, seed)
+    loss, count = batch_loss(model, batch, label_smoothing=0.3)
+    loss.backward()
+    found = [parameter.grad.clone() for parameter in model.parameters()]
+    plain, same_count = batch_loss(model, batch)
+    assert_close(loss, plain)
+    assert count == same_count
+
+    model.zero_grad()
+    logits = model(source, source_lengths, target[:, :-1])
+    wanted = target[:, 1:].masked_fill(~mask(target_lengths - 1, target.shape[1] - 1), -100)
+    F.cross_entropy(logits.transpose(1, 2), wanted, label_smoothing=0.3).backward()
+    for gradient, parameter in zip(found, model.parameters(), strict=True):
+        assert_close(gradient, parameter.grad)
+    model.eval()
+    assert_close(batch_loss(model, batch, label_smoothing=0.3)[0], batch_loss(model, batch)[0], atol=0, rtol=0)
 
 
 @every_wiring

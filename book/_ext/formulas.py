@@ -82,9 +82,10 @@ def finish(html, display):
     if len(parts) > 1:
         math.set("class", "breaks")
         row[:] = [wrap(part) for part in parts]
-    width = max(map(width_of, row if len(parts) > 1 else [row]))
-    if display and width > 17:
-        math.set("style", f"--width:{width:.0f}")
+    whole = width_of(row)  # the widest part where a browser breaks lines in formulas, and else all of it
+    width = max(map(width_of, row)) if len(parts) > 1 else whole
+    if display and whole > 17:
+        math.set("style", f"--width:{width:.0f};--whole:{whole:.0f}")
     return ElementTree.tostring(math, encoding="unicode")
 
 

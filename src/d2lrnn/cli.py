@@ -85,7 +85,14 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
     show_default=True,
     help="Of a translator.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=None, help="At most so many. [30; for pairs 20]")
+@click.option(
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Of a translator: the share of a target's probability that all words get.",
+)
+@click.option("--epochs", type=click.IntRange(1), default=None, help="At most so many. [30; for pairs 10]")
 @click.option(
     "--patience",
     type=click.IntRange(1),
@@ -93,7 +100,7 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
     show_default=True,
     help="Stop after so many epochs without a better validation score.",
 )
-@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate of AdamW. [0.005; for pairs 0.001]")
+@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate of AdamW. [0.005; for pairs 0.002]")
 @click.option("--batch-size", type=click.IntRange(1), help="Sequences side by side. [16; for pairs 64]")
 @click.option(
     "--steps", type=click.IntRange(1), default=32, show_default=True, help="Time steps through which gradients flow."
@@ -109,7 +116,22 @@ CELLS = click.Choice(["rnn", "gru", "lstm"])
 )
 @click.option("--resume", is_flag=True, help="Go on with training that was interrupted; give the same options again.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be trained, how large it is and how long it takes.")
-def train(files, out, translate, source, target, attention, epochs, lr, batch_size, steps, resume, dry_run, **options):
+def train(
+    files,
+    out,
+    translate,
+    source,
+    target,
+    attention,
+    label_smoothing,
+    epochs,
+    lr,
+    batch_size,
+    steps,
+    resume,
+    dry_run,
+    **options,
+):
     """Train a language model on text FILES, or a translator on pairs of sentences.
 
     A text is split by position: 80 % to train on, 10 % to decide when to stop, and 10 % for the final score. FILE - is
@@ -140,8 +162,8 @@ def train(files, out, translate, source, target, attention, epochs, lr, batch_si
         raise ValueError(f"there is nothing to resume: {checkpoint} does not exist")
     own = {name: value for name, value in options.items() if value is not None}
     own |= dict(
-        num_epochs=epochs or (20 if pairs else 30),
-        lr=lr or (0.001 if pairs else 0.005),
+        num_epochs=epochs or (10 if pairs else 30),
+        lr=lr or (0.002 if pairs else 0.005),
         num_steps=steps,
         checkpoint=checkpoint,
     )
@@ -151,7 +173,8 @@ def train(files, out, translate, source, target, attention, epochs, lr, batch_si
         own["report"] = progress.update
         if pairs:
             found = processes.from_first(lambda: sentence_pairs(files, source, target))
-            job = recipes.pair_job(found, attention=None if attention == "none" else attention, **own)
+            own |= dict(attention=None if attention == "none" else attention, label_smoothing=label_smoothing)
+            job = recipes.pair_job(found, **own)
         else:
             job = recipes.text_job(files, **own)
         facts = job.facts | recipes.plan(job)

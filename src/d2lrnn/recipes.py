@@ -10,6 +10,7 @@ import re
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -223,6 +224,7 @@ def pair_job(
     layers=1,
     dropout=0.3,
     attention="dot",
+    label_smoothing=0.1,
     **training,
 ):
     """A translator for sentence pairs, split by source sentence.
@@ -233,6 +235,7 @@ def pair_job(
         keep_case: whether capitals stay.
         min_freq: rarer words become `<unk>`; None for 1.
         cell, hidden, layers, dropout, attention: see `seq2seq.Seq2Seq`.
+        label_smoothing: see `seq2seq.batch_loss`.
         training: batch_size, num_epochs, lr, patience, seed, device, checkpoint.
 
     Returns:
@@ -267,7 +270,7 @@ def pair_job(
     encoded = pair_data.encode(train)
     data = batch_data(
         lambda generator: pair_batches(*encoded, batch_size, pair_data.pad_id, generator),
-        seq2seq.batch_loss,
+        partial(seq2seq.batch_loss, label_smoothing=label_smoothing),
         list(pair_data.batches(validation, batch_size, shuffle=False)),
     )
 

@@ -298,7 +298,7 @@ class Seq2Seq(nn.Module):
         return self.decoder(target_in, self.start(source, source_lengths))
 
 
-def batch_loss(model, batch):
+def batch_loss(model, batch, label_smoothing=0.0):
     """The masked loss of teacher forcing, for `training.fit_batches`.
 
     The decoder reads <bos> y_1 … y_n and predicts y_1 … y_n <eos>.
@@ -307,6 +307,9 @@ def batch_loss(model, batch):
         model: Seq2Seq.
         batch: source (B, S), source_lengths (B,), target (B, T), target_lengths (B,): a target sentence is
             <bos>, its tokens, <eos>.
+        label_smoothing: the share of the target's probability that is spread evenly over all V tokens, from 0 up to
+            1; only while the model is in training mode, and only for the gradient. Source: Szegedy and others,
+            Rethinking the Inception architecture for computer vision (2016).
 
     Returns:
         the mean cross-entropy in nats per target token, padding and <bos> left out, and the number of these tokens:
@@ -322,5 +325,10 @@ def batch_loss(model, batch):
     features = model._decode(source, source_lengths, target[:, :-1])[0].flatten(0, 1)
     tokens = mask(lengths.to(target.device), T - 1).flatten().nonzero()[:, 0]
     # The output layer is the dearest part of the model: it never sees the padding.
-    logits = model.decoder.output(features[tokens])
-    return F.cross_entropy(logits, target[:, 1:].flatten()[tokens]), len(tokens)
+    logits, wanted = model.decoder.output(features[tokens]), target[:, 1:].flatten()[tokens]
+    if not (label_smoothing and model.training):
+        return F.cross_entropy(logits, wanted), len(tokens)
+    smoothed = F.cross_entropy(logits, wanted, label_smoothing=label_smoothing)
+    with torch.no_grad():
+        plain = F.cross_entropy(logits, wanted)
+    return smoothed + (plain - smoothed).detach(), len(tokens)  # this value, and that gradient
