@@ -27,6 +27,7 @@ from d2lrnn.live.figures import DATA, bundle, source
 THEMES = {"pydata-sphinx-theme": "0.17.1", "sphinx-book-theme": "1.3.0"}
 UNUSED = ["sphinx-thebe", "sphinx-design", "design-tabs", "togglebutton", "toggleHint", "toggleOpen"]
 FOR_CODE = ["clipboard", "copybutton"]
+OWN = ("reading.js", "keyboard.js")
 ICONS, FONTS = 1881, 3  # in the theme's stylesheet
 # What a saved figure calls its class, and the JavaScript module that draws it.
 FIGURE_SCRIPTS = {"d2lrnn.explore.Explorable": "src/d2lrnn/explore.js"}
@@ -82,9 +83,10 @@ def add_to_page(app, pagename, templatename, context, doctree):
         context[kind] = [file for file in context[kind] if needed(file, body)]
     for script in context["script_files"]:  # the same objects for every page
         script.attributes.pop("defer", None)
-        # Those of the search page expect the others to have run, and the inline script after documentation_options.js
-        # expects it.
-        if pagename != "search" and script.filename and "documentation_options" not in script.filename:
+        # Those of the search page expect Sphinx's others to have run, and the inline script after
+        # documentation_options.js expects it.
+        name = script.filename or ""
+        if name.endswith(OWN) or (pagename != "search" and name and "documentation_options" not in name):
             script.attributes["defer"] = "defer"
     if body:
         sizes = {name: imagesize.get(Path(app.srcdir, path)) for path, name in app.builder.images.items()}

@@ -34,14 +34,14 @@
       save_changes() {},
       forget() { // what the address says of this figure
         clearTimeout(waiting);
-        if (fromAddress().name === name) history.replaceState(history.state, "", location.href.split("#")[0]);
+        if (fromAddress().name === name) history.replaceState(null, "", location.href.split("#")[0]);
       },
       address: (state) => `${location.href.split("#")[0]}#${name}=${state.map(encodeURIComponent)}`,
     };
     let waiting;
     model.on("change:state", () => {
       clearTimeout(waiting); // browsers allow only so many changes of the address while a slider moves
-      waiting = setTimeout(() => history.replaceState(history.state, "", model.address(values.state)), 200);
+      waiting = setTimeout(() => history.replaceState(null, "", model.address(values.state)), 200);
     });
     return (models[name] = model);
   }
@@ -94,17 +94,24 @@
   const drawAll = []; // what is not yet drawn, for print
 
   // Who comes back to this page finds the place: each figure has the height that it had.
-  const heights = history.state?.heights ?? {};
+  const PLACE = `d2lrnn-heights ${location.pathname}`;
+  let heights = {};
+  try {
+    heights = JSON.parse(sessionStorage.getItem(PLACE)) ?? {};
+  } catch {} // a browser may refuse to keep anything
 
-  function keepHeight(place, el) {
-    heights[place] = el.offsetHeight;
-    history.replaceState({ heights }, "");
-  }
+  const sizes = new ResizeObserver((seen) => {
+    for (const { target, contentRect } of seen) heights[target.dataset.place] = contentRect.height;
+    try {
+      sessionStorage.setItem(PLACE, JSON.stringify(heights));
+    } catch {}
+  });
 
   // A figure is drawn when it comes near, because each one takes a phone a tenth of a second.
   function whenNear(name, state, el, place) {
     const live = name in LIVE_SCRIPTS;
     el.classList.add("waiting", ...(live ? ["live"] : []));
+    el.dataset.place = place;
     if (place in heights) el.style.minHeight = `${heights[place]}px`;
     let shown = false;
     function show() {
@@ -120,7 +127,7 @@
         .finally(() => {
           el.classList.remove("waiting", "live");
           el.style.minHeight = "";
-          keepHeight(place, el);
+          sizes.observe(el);
         });
     }
     // Until the reader moves, only what is well in view is drawn: first one reads.
