@@ -60,8 +60,8 @@ def visit(browser):
                 route.abort()
 
         def failed(request):
-            # The icon of a page that is left before it has come is given up by the browser.
-            if not (request.url.endswith("favicon.svg") and request.failure == "net::ERR_ABORTED"):
+            # What a page still waits for when it is left, its icon or a late picture, is given up by the browser.
+            if not (request.url.endswith((".svg", ".png")) and request.failure == "net::ERR_ABORTED"):
                 problems.append(f"failed: {request.url}")
 
         context.route("**/*", only_local)
