@@ -14,6 +14,7 @@ SOURCES = {
     "bold": r"\mathbf{W}_{xh} + \mathbb{R} + \mathbf{0}",
     "limits": r"\sigma_{\max}^k",
     "function": r"a \log b + \tanh(c)",
+    "root": r"\sqrt h",
     "power": r"\Bigl(\frac{a}{b}\Bigr)^k",
     "shape": r"\underset{(B,h)}{\mathbf{H}}",
     "sign": r"x = -1",
@@ -98,8 +99,8 @@ def test_the_font_has_the_characters_of_the_formulas_and_what_grows(math):
 
     from fontTools.ttLib import TTFont
 
-    face = formulas.font_face(math["bold"] + math["power"])
+    face = formulas.font_face(math["bold"] + math["power"] + math["root"])
     font = TTFont(BytesIO(base64.b64decode(re.search('base64,([^"]*)', face)[1])))
-    assert {ord(character) for character in "𝐖ℝ𝟎(𝑎𝑘"} <= set(font.getBestCmap())
+    assert {ord(character) for character in "𝐖ℝ𝟎(𝑎𝑘√"} <= set(font.getBestCmap())
     assert ord("Ж") not in font.getBestCmap()
     assert font["MATH"].table.MathVariants.VertGlyphCoverage.glyphs

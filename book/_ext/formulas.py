@@ -228,7 +228,8 @@ def font_face(formulas):
     with resources.as_file(resources.files("ziamath") / "fonts/STIXTwoMath-Regular.ttf") as path:
         font = subset.load_font(path, options)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(text=unescape(re.sub("<[^>]*>", "", formulas)) + italics(formulas))
+    root = "√" if re.search("<m(sqrt|root)>", formulas) else ""  # which no text says
+    subsetter.populate(text=unescape(re.sub("<[^>]*>", "", formulas)) + italics(formulas) + root)
     subsetter.subset(font)
     file = BytesIO()
     subset.save_font(font, file, options)

@@ -49,7 +49,7 @@ for (const side of ["primary", "secondary"]) {
   });
 }
 
-// The script that copies code takes the focus from its button, and says nothing to those who hear the page.
+// The script that copies code takes the focus from its button, and says what came of it only in a tooltip.
 (() => {
   const said = document.createElement("span");
   said.className = "visually-hidden";
@@ -60,6 +60,6 @@ for (const side of ["primary", "secondary"]) {
     if (!button) return;
     setTimeout(() => button.focus({ preventScroll: true }));
     said.textContent = "";
-    setTimeout(() => (said.textContent = "copied"), 100);
+    setTimeout(() => (said.textContent = button.dataset.tooltip), 100);
   });
 })();

@@ -110,6 +110,16 @@ def test_formulas_are_drawn_in_the_font_of_the_site(addresses, visit):
         )
 
 
+def test_every_root_has_its_sign(addresses, visit):
+    for name in [name for name in NOTEBOOKS if r"\sqrt" in markdown(name)]:
+        with visit(f"{addresses['file']}/{name}.html") as page:
+            widths = page.locator("article msqrt:visible").evaluate_all(
+                """roots => roots.map((root) => root.getBoundingClientRect().width - [...root.children].reduce(
+                    (sum, child) => sum + child.getBoundingClientRect().width, 0))"""
+            )
+            assert widths and min(widths) > 4, f"{name}: a root is drawn without its sign"
+
+
 def test_formulas_are_copied_as_latex(addresses, visit):
     with visit(f"{addresses['file']}/{CHAPTER}.html") as page:
         copied = page.evaluate(
@@ -339,6 +349,28 @@ def test_a_figure_is_drawn_when_the_reader_comes_near(addresses, browser):
     assert page.evaluate(waiting) > 0
     read_through(page)
     page.wait_for_function(f"{waiting} === 0")
+    page.close()
+
+
+# An observer may tell several sightings at once: here an old one, out of sight, stands before each.
+TWICE = """
+    const Real = IntersectionObserver;
+    window.IntersectionObserver = class extends Real {
+        constructor(tell, options) {
+            const old = ({ target }) => ({ target, isIntersecting: false });
+            super((seen, observer) => tell([...seen.map(old), ...seen], observer), options);
+        }
+    };
+"""
+
+
+def test_a_figure_comes_although_two_sightings_are_told_at_once(addresses, browser):
+    page = browser.new_page()
+    page.add_init_script(TWICE)
+    page.goto(f"{addresses['file']}/book/06_backpropagation_through_time.html")
+    wake(page)
+    read_through(page)
+    assert page.locator(".page-widget figure").count() == 2
     page.close()
 
 
