@@ -15,6 +15,7 @@ SOURCES = {
     "limits": r"\sigma_{\max}^k",
     "function": r"a \log b + \tanh(c)",
     "root": r"\sqrt h",
+    "norm": r"\left\lVert \frac{a}{b} \right\rVert \mid c",
     "power": r"\Bigl(\frac{a}{b}\Bigr)^k",
     "shape": r"\underset{(B,h)}{\mathbf{H}}",
     "sign": r"x = -1",
@@ -55,6 +56,11 @@ def test_a_function_stands_apart_from_letters_not_from_brackets(math):
 
 def test_a_power_is_of_the_whole_bracket(math):
     assert re.search(r"<msup><mrow><mo [^>]*>\(</mo><mfrac>.*</mfrac><mo [^>]*>\)</mo></mrow><mi>k</mi>", math["power"])
+
+
+def test_a_norm_grows_and_a_condition_does_not(math):
+    bars = re.findall(r"<mo ?([^>]*)>[∥∣]</mo>", math["norm"])
+    assert ['stretchy="true"' in bar for bar in bars] == [True, True, False]
 
 
 def test_what_has_a_shape_under_it_is_a_row(math):

@@ -101,6 +101,8 @@ def finish_row(row):
             del child.attrib["mathvariant"]
         if space := SPACES.get(child.text):
             child.attrib |= {"lspace": space, "rspace": space}
+        if child.get("fence"):  # it grows with its content; browsers take a bar for a relation, which does not
+            child.attrib |= {"stretchy": "true", "lspace": "0em", "rspace": "0em"}
         if child.text == PRIME and row.tag == tag("msup"):
             row.tag = tag("mrow")  # the font's prime is raised already
         if child.text == APPLY:  # which KaTeX leaves even where a script must be
